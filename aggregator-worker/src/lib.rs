@@ -1,0 +1,1 @@
+//! Projects the log into raw events and aggregates, exactly once.

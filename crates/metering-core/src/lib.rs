@@ -1,0 +1,1 @@
+//! The pure domain: events, records, envelopes, judge, windows, receipts.
