@@ -1,1 +1,22 @@
-fn main() {}
+//! `meterd`: usage metering. One binary, roles as subcommands.
+
+mod cli;
+mod commands;
+mod embedded;
+mod signals;
+mod stack;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("meterd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
