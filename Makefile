@@ -1,0 +1,71 @@
+# `make up` and `make test` set up what they need: Rust, Node 20, Python 3.11 and make are enough.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)/release
+CARGO := cargo
+LOCKED := --release --locked
+NEXTEST_PROFILE := default
+ARGS :=
+
+SERVERS := .venv/servers.stamp
+TOOLS := .venv/tools.stamp
+
+.PHONY: help
+help: ## Print this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@echo
+	@echo '  make up ARGS=--detach, make test ARGS=name: ARGS is passed on'
+
+.PHONY: setup
+setup: $(SERVERS) ## Install the servers that meterd brings along into .venv
+
+$(SERVERS): requirements.txt scripts/venv
+	scripts/venv
+	@touch $@
+
+$(TOOLS): requirements-dev.txt scripts/venv
+	scripts/venv tools
+	@touch $@
+
+.PHONY: build
+build: ## Build the programs
+	$(CARGO) build $(LOCKED) --workspace --bins
+
+.PHONY: up
+up: $(SERVERS) build ## Build and run the whole system on this machine
+	@exec $(TARGET)/meterd up $(ARGS)
+
+.PHONY: test
+test: $(SERVERS) $(TOOLS) ## Build everything and run every test against servers of its own
+	$(CARGO) build $(LOCKED) --workspace --all-targets
+	$(TARGET)/meterd servers -- \
+	    $(CARGO) nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+	$(CARGO) test $(LOCKED) --workspace --doc
+
+.PHONY: check
+check: $(TOOLS) ## Check formatting, lints, dependencies, spelling and lengths
+	$(CARGO) fmt --all --check
+	scripts/check-lengths
+	typos
+	$(CARGO) shear
+	$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## Format the sources
+	$(CARGO) fmt --all
+
+.PHONY: bench
+bench: $(SERVERS) build ## Measure, and compare with the floors
+	$(TARGET)/bench $(ARGS)
+
+.PHONY: clean
+clean: ## Delete what was built and installed here; data stays
+	$(CARGO) clean
+	rm -rf .venv
