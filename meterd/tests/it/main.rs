@@ -1,0 +1,4 @@
+//! Whole-system tests: each runs the real program with real servers in a directory of its own.
+
+mod support;
+mod up;
