@@ -1,0 +1,1 @@
+//! How counted events add up to aggregates.

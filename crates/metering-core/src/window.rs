@@ -1,0 +1,1 @@
+//! Windows of the calendar in any time zone.
