@@ -44,9 +44,9 @@ up: $(SERVERS) build ## Build and run the whole system on this machine
 .PHONY: test
 test: $(SERVERS) $(TOOLS) ## Build everything and run every test against servers of its own
 	$(CARGO) build $(LOCKED) --workspace --all-targets
+	$(CARGO) test $(LOCKED) --workspace --doc --quiet
 	$(TARGET)/meterd servers -- \
 	    $(CARGO) nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
-	$(CARGO) test $(LOCKED) --workspace --doc
 
 .PHONY: check
 check: $(TOOLS) ## Check formatting, lints, dependencies, spelling and lengths

@@ -25,6 +25,8 @@ const SUPERUSER: &str = "postgres";
 /// The application's role and database. It is no superuser: one would bypass row-level security.
 const ROLE: &str = "meterd";
 const DATABASE: &str = "meterd";
+/// What a cluster is called until it is complete.
+const HALF_MADE: &str = "new-";
 /// What the user adds to the settings, beside the file that is written at every start.
 const LOCAL_SETTINGS: &str = "postgres.local.conf";
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -92,12 +94,10 @@ impl Cluster {
     /// attempt leaves nothing that the next one would take for data.
     async fn initdb(&self, durability: Durability) -> Result<()> {
         let data = self.dir.postgres();
-        let half = data.with_extension("new");
+        self.remove_half_made();
+        // A name of its own: the initdb of a killed meterd may still write into the last one's.
+        let half = data.with_extension(format!("{HALF_MADE}{}", std::process::id()));
         let pwfile = self.dir.root().join("postgres.password.new");
-        if half.exists() {
-            fs::remove_dir_all(&half)
-                .with_context(|| format!("cannot remove {}", half.display()))?;
-        }
         fs::create_dir(&half).with_context(|| format!("cannot make {}", half.display()))?;
         set_mode(&half, 0o700)?;
         remove_if_there(&pwfile)?;
@@ -123,6 +123,22 @@ impl Cluster {
                     data.display()
                 )
             })
+    }
+
+    /// Deletes what interrupted attempts left. Not being able to costs some disk, no more.
+    fn remove_half_made(&self) {
+        let prefix = format!("postgres.{HALF_MADE}");
+        for entry in fs::read_dir(self.dir.root())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry.file_name().to_string_lossy().starts_with(&prefix)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::warn!("cannot delete {}: {error}", entry.path().display());
+            }
+        }
     }
 
     async fn run_initdb(&self, data: &Path, pwfile: &Path, durability: Durability) -> Result<()> {

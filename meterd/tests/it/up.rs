@@ -262,6 +262,61 @@ async fn a_signal_during_the_start_leaves_nothing_running() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_a_stop_that_hangs() {
+    let mut meterd = Meterd::start(&[]).await;
+    let ready = meterd.ready.clone();
+    let valkey = Pid::from_raw(ready.pid("valkey").cast_signed());
+    kill(valkey, Signal::SIGSTOP).expect("the process is ours");
+    meterd.signal(Signal::SIGTERM);
+    eventually("the end of the services", || {
+        meterd.home().ready().is_none().then_some(())
+    })
+    .await;
+    meterd.signal(Signal::SIGTERM);
+    let ended = meterd.ended().await;
+    assert_eq!(ended.code(), Some(130));
+    eventually("the servers' end", || (!ready.any_alive()).then_some(())).await;
+}
+
+#[tokio::test]
+async fn data_of_another_postgres_is_refused_with_the_way_out() {
+    let home = Meterd::start(&[]).await.stop().await;
+    fs::write(home.file("postgres/PG_VERSION"), "12\n").expect("the data is ours");
+    let refused = home.run("up", &["--listen", "127.0.0.1:0"]).await;
+    assert_eq!(refused.code, Some(1));
+    for word in ["Postgres 12", "pg_dump", "pg_restore", "ready.json"] {
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_killed_is_made_up_for() {
+    let home = Home::new();
+    let mut child = home
+        .command("up")
+        .args(["--listen", "127.0.0.1:0"])
+        .spawn()
+        .expect("meterd runs");
+    eventually("a half-made cluster", || {
+        let names = fs::read_dir(home.data_dir()).ok()?;
+        let mut names = names.map(|entry| entry.expect("an entry").file_name());
+        names.find(|name| name.to_string_lossy().starts_with("postgres.new-"))
+    })
+    .await;
+    child.kill().await.expect("the process is ours");
+    let meterd = Meterd::start_in(home, &[]).await;
+    let home = meterd.stop().await;
+    let half_made = fs::read_dir(home.data_dir())
+        .expect("the data directory")
+        .filter(|entry| {
+            let name = entry.as_ref().expect("an entry").file_name();
+            name.to_string_lossy().contains("new")
+        })
+        .count();
+    assert_eq!(half_made, 0);
+}
+
+#[tokio::test]
 async fn a_server_that_runs_elsewhere_is_not_started() {
     let elsewhere = Meterd::start(&[]).await;
     let url = &elsewhere.ready.redis_url;
