@@ -42,6 +42,7 @@ create table event_key (
     seq             bigint not null,
     record_index    integer not null,
     payload_hash    bigint not null,
+    -- of a dead record without a valid one: the log time of its message
     event_timestamp timestamptz not null,
     primary key (bucket, id, tenant_id)
 ) partition by list (bucket);
@@ -79,15 +80,17 @@ create table usage_event_before_2020 partition of usage_event
 create table usage_aggregate (
     granularity    smallint not null,
     window_start   timestamptz not null,
-    window_end     timestamptz not null
-        generated always as (window_start + granularity * interval '1 minute') virtual,
+    -- by way of UTC: adding to a timestamptz depends on the session's zone
+    window_end     timestamptz not null generated always as (
+        (window_start at time zone 'UTC' + granularity * interval '1 minute') at time zone 'UTC'
+    ) virtual,
     tenant_id      integer not null,
     resource_id    integer not null,
     feature_id     integer not null,
     total_quantity bigint not null,
     event_count    bigint not null,
     primary key (granularity, window_start, tenant_id, resource_id, feature_id)
-);
+) with (fillfactor = 70); -- the current windows' rows are updated again and again: keep that HOT
 create index usage_aggregate_tenant on usage_aggregate (tenant_id, granularity, window_start);
 
 -- Usage over all tenants, a row per log partition so that the partitions' writers share no row.
@@ -100,21 +103,24 @@ create table usage_aggregate_all (
     total_quantity bigint not null,
     event_count    bigint not null,
     primary key (granularity, window_start, partition, resource_id, feature_id)
-);
+) with (fillfactor = 70);
 
 -- Records that reached the log and cannot count, with the reason.
 create table dead_letter (
+    -- a stream that was made anew numbers its messages from 1 again
+    incarnation  uuid not null,
     partition    smallint not null,
     seq          bigint not null,
     -- null: the whole message
     record_index integer,
     code         text not null,
     detail       text not null,
-    -- the record as JSON where it could be decoded, its bytes where not
-    event        jsonb,
-    payload      bytea,
+    -- the event where it could be decoded; json, because jsonb refuses some of what ends up here
+    event        json,
+    -- the record's bytes, or the message's
+    payload      bytea not null,
     created_at   timestamptz not null,
-    unique nulls not distinct (partition, seq, record_index)
+    unique nulls not distinct (incarnation, partition, seq, record_index)
 );
 
 -- Records the worker owes the log, appended after the commit that found them necessary.
@@ -125,6 +131,7 @@ create table log_outbox (
     payload    bytea not null,
     created_at timestamptz not null
 );
+create index log_outbox_partition on log_outbox (partition, id);
 
 create table api_key (
     id            text primary key,
