@@ -1,0 +1,5 @@
+//! The worker against a real Postgres.
+
+mod oracle;
+mod persist;
+mod support;
