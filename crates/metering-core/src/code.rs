@@ -48,6 +48,12 @@ impl Code {
     }
 }
 
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// A refused event: the code for programs, the detail for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

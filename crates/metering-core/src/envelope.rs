@@ -68,6 +68,16 @@ pub fn encode<'r>(
     bytes
 }
 
+/// What an envelope says it holds, without reading it; 1 for anything that is none.
+pub fn record_count(bytes: &[u8]) -> usize {
+    let count = bytes
+        .get(HEADER_BYTES - 4..HEADER_BYTES)
+        .and_then(|count| count.try_into().ok());
+    count.map_or(1, |count| {
+        usize::try_from(u32::from_le_bytes(count)).unwrap_or(usize::MAX)
+    })
+}
+
 /// An envelope whose CRC held and whose records are framed; their payloads are not decoded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<'a> {

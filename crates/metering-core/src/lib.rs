@@ -9,6 +9,7 @@ pub mod event;
 pub mod judge;
 pub mod limits;
 pub mod metadata;
+pub mod new_event;
 pub mod parse;
 pub mod partition;
 pub mod position;

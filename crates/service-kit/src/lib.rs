@@ -1,1 +1,11 @@
-//! What every service needs: configuration, telemetry, authentication, problems, lifecycle.
+//! What every service needs and none of them should do its own way: problems, authentication,
+//! request logs, health, serving and draining, time.
+
+pub mod auth;
+pub mod clock;
+pub mod health;
+pub mod http;
+pub mod key;
+pub mod problem;
+pub mod request_log;
+pub mod telemetry;

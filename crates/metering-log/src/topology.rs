@@ -1,0 +1,32 @@
+//! The name of every stream, subject and bucket. Tenants never appear in one: subjects have
+//! wildcards, and names are shown to whoever may look at the broker.
+
+/// The generation of streams that this version writes. Another number of partitions needs another
+/// generation.
+pub const GENERATION: u32 = 1;
+
+/// Bucket through which API keys reach the services that check them.
+pub const KEY_BUCKET: &str = "METER_KEYS";
+
+/// The stream of one partition.
+pub fn stream(generation: u32, partition: u16) -> String {
+    format!("METER_{generation}_{partition}")
+}
+
+/// The only NATS subject of that stream.
+pub fn nats_subject(generation: u32, partition: u16) -> String {
+    format!("meter.{generation}.{partition}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn golden() {
+        let names = [
+            super::stream(1, 15),
+            super::nats_subject(1, 15),
+            super::KEY_BUCKET.to_owned(),
+        ];
+        assert_eq!(names, ["METER_1_15", "meter.1.15", "METER_KEYS"]);
+    }
+}

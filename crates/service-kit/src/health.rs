@@ -1,0 +1,94 @@
+//! `/healthz`: the process runs. `/readyz`: it can do its work, and if not, why.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+/// The state of everything a process depends on. Clones share it.
+#[derive(Clone, Default)]
+pub struct Health(Arc<RwLock<BTreeMap<String, Result<(), String>>>>);
+
+/// Reports the state of one dependency.
+#[derive(Clone)]
+pub struct HealthReporter {
+    health: Health,
+    part: String,
+}
+
+impl Health {
+    /// A part that is not ready until it says so.
+    pub fn part(&self, name: impl Into<String>) -> HealthReporter {
+        let reporter = HealthReporter {
+            health: self.clone(),
+            part: name.into(),
+        };
+        reporter.not_ready("starting");
+        reporter
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.read().values().all(Result::is_ok)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Result<(), String>>> {
+        self.0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// `/healthz` and `/readyz`; they need no key.
+    pub fn router(&self) -> Router {
+        let health = self.clone();
+        Router::new()
+            .route(
+                "/healthz",
+                get(|| async { Json(json!({ "status": "ok" })) }),
+            )
+            .route("/readyz", get(move || async move { health.readiness() }))
+    }
+
+    fn readiness(&self) -> Response {
+        let parts = self.read().clone();
+        let ready = parts.values().all(Result::is_ok);
+        let parts: BTreeMap<_, _> = parts
+            .into_iter()
+            .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned())))
+            .collect();
+        let status = if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        (status, Json(json!({ "ready": ready, "parts": parts }))).into_response()
+    }
+}
+
+impl HealthReporter {
+    pub fn ready(&self) {
+        self.set(Ok(()));
+    }
+
+    /// `reason` is shown to whoever asks `/readyz`: it holds no secret.
+    pub fn not_ready(&self, reason: impl Into<String>) {
+        self.set(Err(reason.into()));
+    }
+
+    fn set(&self, state: Result<(), String>) {
+        let mut parts = self
+            .health
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let before = parts.insert(self.part.clone(), state.clone());
+        match (&before, &state) {
+            (Some(Err(_)), Ok(())) => tracing::info!(part = self.part, "ready"),
+            (Some(Ok(())), Err(reason)) => tracing::warn!(part = self.part, reason, "not ready"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What can be set, with units.
+
+use std::time::Duration;
+
+/// Limits of one request.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Bytes of a request's body on the wire
+    #[arg(long = "gateway-max-body-bytes", env = "METERD_GATEWAY_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
+    pub max_body_bytes: usize,
+
+    /// Events in one request
+    #[arg(
+        long = "gateway-max-events",
+        env = "METERD_GATEWAY_MAX_EVENTS",
+        value_name = "N",
+        default_value_t = 10_000
+    )]
+    pub max_events: usize,
+
+    /// Seconds a client may take to send a request's body
+    #[arg(long = "gateway-body-timeout", env = "METERD_GATEWAY_BODY_TIMEOUT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub body_timeout: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a whole number of seconds, at least 1".to_owned()),
+    }
+}

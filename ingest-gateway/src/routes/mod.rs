@@ -1,0 +1,3 @@
+//! The gateway's endpoints.
+
+pub mod events;
