@@ -1,7 +1,5 @@
 //! Raw rows and aggregates of the events that count; what Postgres refuses is narrowed down.
 
-use std::ops::Range;
-
 use metering_core::aggregate::{self, Usage};
 use metering_store::usage_event::{self, NewEvent};
 use metering_store::{sqlstate, sqlx, usage_aggregate};
@@ -41,27 +39,26 @@ pub(crate) async fn apply(
     events: &[NewEvent<'_>],
 ) -> Result<Vec<Refused>, sqlx::Error> {
     let mut refused = Vec::new();
-    let mut todo: Vec<Range<usize>> = vec![0..events.len()];
-    while let Some(range) = todo.pop() {
-        if range.is_empty() {
+    let mut todo = vec![(0, events.len())];
+    while let Some((start, end)) = todo.pop() {
+        if start == end {
             continue;
         }
         let mut savepoint = conn.begin().await?;
-        match store(&mut savepoint, partition, &events[range.clone()]).await {
+        match store(&mut savepoint, partition, &events[start..end]).await {
             Ok(()) => savepoint.commit().await?,
             Err(Failure::Data { code, detail }) => {
                 savepoint.rollback().await?;
-                if range.len() == 1 {
-                    let number = range.start;
+                if end - start == 1 {
                     refused.push(Refused {
-                        number,
+                        number: start,
                         code,
                         detail,
                     });
                 } else {
-                    let middle = range.start + range.len() / 2;
+                    let middle = usize::midpoint(start, end);
                     // The earlier half first: who comes first counts first.
-                    todo.extend([middle..range.end, range.start..middle]);
+                    todo.extend([(middle, end), (start, middle)]);
                 }
             }
             Err(Failure::Other(error)) => return Err(error),

@@ -38,6 +38,9 @@ const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 const JSONB_VERSION: u8 = 1;
 
 /// Stores events by binary COPY, which costs a third of an INSERT.
+///
+/// Sorted like the index on tenant and time: that touches each of its pages once, and the rows that
+/// a tenant's query reads lie together.
 pub async fn copy(conn: &mut PgConnection, events: &[NewEvent<'_>]) -> Result<(), sqlx::Error> {
     if events.is_empty() {
         return Ok(());
@@ -45,7 +48,9 @@ pub async fn copy(conn: &mut PgConnection, events: &[NewEvent<'_>]) -> Result<()
     let size: usize = events.iter().map(|e| ROW_BYTES + e.metadata.len()).sum();
     let mut rows = Rows(Vec::with_capacity(size));
     rows.0.extend_from_slice(COPY_HEADER);
-    for event in events {
+    let mut sorted: Vec<_> = events.iter().collect();
+    sorted.sort_by_key(|event| (event.tenant, event.timestamp_us));
+    for event in sorted {
         rows.push(event);
     }
     rows.0.extend_from_slice(&(-1_i16).to_be_bytes());

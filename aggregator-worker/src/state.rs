@@ -1,0 +1,18 @@
+//! What the worker's tasks share.
+
+use std::sync::Arc;
+
+use metering_log::{Publisher, SharedBackend};
+use metering_store::Store;
+
+use crate::alarms::Alarms;
+use crate::config::Config;
+
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) config: Arc<Config>,
+    pub(crate) log: SharedBackend,
+    pub(crate) publisher: Publisher,
+    pub(crate) store: Store,
+    pub(crate) alarms: Alarms,
+}
