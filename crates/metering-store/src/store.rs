@@ -39,10 +39,29 @@ impl Store {
     /// A session that stops within a transaction for 10 s loses it: a worker that is suspended must
     /// not hold a partition's position for ever.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, sqlx::Error> {
+        Self::open(url.parse()?, max_connections).await
+    }
+
+    /// Connects for reading: no statement runs for longer than `timeout` (SQLSTATE 57014), and each
+    /// is planned for its values, since a small tenant's range and everybody's year need different
+    /// plans.
+    pub async fn connect_for_reads(
+        url: &str,
+        max_connections: u32,
+        timeout: Duration,
+    ) -> Result<Self, sqlx::Error> {
         let options = url.parse::<PgConnectOptions>()?.options([
+            ("statement_timeout", timeout.as_millis().to_string()),
+            ("plan_cache_mode", "force_custom_plan".to_owned()),
+        ]);
+        Self::open(options, max_connections).await
+    }
+
+    async fn open(options: PgConnectOptions, max_connections: u32) -> Result<Self, sqlx::Error> {
+        let options = options.options([
             ("idle_in_transaction_session_timeout", "10s"),
             ("timezone", "UTC"),
-            // Binary values go in and out; jsonb texts are all that is printed.
+            // Statements here are short: compiling one costs more than it saves.
             ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
