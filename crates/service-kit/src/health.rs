@@ -1,17 +1,18 @@
 //! `/healthz`: the process runs. `/readyz`: it can do its work, and if not, why.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
+use tokio::sync::watch;
 
 /// The state of everything a process depends on. Clones share it.
 #[derive(Clone, Default)]
-pub struct Health(Arc<RwLock<BTreeMap<String, Result<(), String>>>>);
+pub struct Health(Arc<watch::Sender<BTreeMap<String, Result<(), String>>>>);
 
 /// Reports the state of one dependency.
 #[derive(Clone)]
@@ -32,13 +33,17 @@ impl Health {
     }
 
     pub fn is_ready(&self) -> bool {
-        self.read().values().all(Result::is_ok)
+        self.0.borrow().values().all(Result::is_ok)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Result<(), String>>> {
-        self.0
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// Returns once every part is ready.
+    pub async fn wait_ready(&self) {
+        // Its sender is `self`, so it cannot be closed.
+        let _ = self
+            .0
+            .subscribe()
+            .wait_for(|parts| parts.values().all(Result::is_ok))
+            .await;
     }
 
     /// `/healthz` and `/readyz`; they need no key.
@@ -53,7 +58,7 @@ impl Health {
     }
 
     fn readiness(&self) -> Response {
-        let parts = self.read().clone();
+        let parts = self.0.borrow().clone();
         let ready = parts.values().all(Result::is_ok);
         let parts: BTreeMap<_, _> = parts
             .into_iter()
@@ -79,16 +84,15 @@ impl HealthReporter {
     }
 
     fn set(&self, state: Result<(), String>) {
-        let mut parts = self
-            .health
-            .0
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = parts.insert(self.part.clone(), state.clone());
-        match (&before, &state) {
-            (Some(Err(_)), Ok(())) => tracing::info!(part = self.part, "ready"),
-            (Some(Ok(())), Err(reason)) => tracing::warn!(part = self.part, reason, "not ready"),
-            _ => {}
-        }
+        let part = &self.part;
+        self.health.0.send_if_modified(|parts| {
+            let before = parts.insert(part.clone(), state.clone());
+            match (&before, &state) {
+                (Some(Err(_)), Ok(())) => tracing::info!(part, "ready"),
+                (Some(Ok(())), Err(reason)) => tracing::warn!(part, reason, "not ready"),
+                _ => {}
+            }
+            before.as_ref() != Some(&state)
+        });
     }
 }

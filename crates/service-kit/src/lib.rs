@@ -6,6 +6,7 @@ pub mod clock;
 pub mod health;
 pub mod http;
 pub mod key;
+pub mod key_watch;
 pub mod problem;
 pub mod request_log;
 pub mod telemetry;

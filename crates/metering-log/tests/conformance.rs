@@ -1,0 +1,516 @@
+//! The rules of the log, held against memory and against a real nats-server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use metering_core::envelope::{EncodedRecord, Envelope};
+use metering_core::position::message_hash;
+use metering_core::{Position, Record};
+use metering_log::memory::Publishing;
+use metering_log::{
+    AppendError, BackendError, BatchLimits, Delivery, MemoryBackend, NatsBackend, NatsConfig,
+    Priority, Publisher, PublisherConfig, Reader, ReaderError, SharedBackend, trimmer,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const ONE_BY_ONE: BatchLimits = BatchLimits {
+    max_records: 1,
+    max_bytes: usize::MAX,
+    max_wait: Duration::from_secs(5),
+};
+
+/// A backend whose streams nobody else uses.
+async fn nats(max_bytes: i64) -> SharedBackend {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests find their servers in the environment"
+    )]
+    let variable = |name: &str| {
+        std::env::var(name)
+            .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
+    };
+    let config = NatsConfig {
+        url: variable("METERD_NATS_URL"),
+        monitor_url: Some(variable("METERD_NATS_MONITOR_URL")),
+        generation: u32::from_le_bytes(Uuid::new_v4().as_bytes()[..4].try_into().unwrap()),
+        replicas: 1,
+        max_bytes_per_partition: max_bytes,
+        timeout: Duration::from_secs(5),
+        allow_async_durability: false,
+    };
+    Arc::new(NatsBackend::connect(config).await.unwrap())
+}
+
+#[expect(clippy::unused_async, reason = "has the signature of its twin")]
+async fn memory(max_bytes: i64) -> SharedBackend {
+    Arc::new(MemoryBackend::with_max_bytes(max_bytes.cast_unsigned()))
+}
+
+macro_rules! on_both {
+    ($($name:ident($max_bytes:expr))*) => {
+        mod on_memory { $(#[tokio::test] async fn $name() { super::$name(super::memory($max_bytes).await).await })* }
+        mod on_nats { $(#[tokio::test] async fn $name() { super::$name(super::nats($max_bytes).await).await })* }
+    };
+}
+
+on_both! {
+    numbers_without_gaps_and_knows_repeats(1 << 30)
+    refuses_what_does_not_fit(100_000)
+    a_purge_moves_the_beginning(1 << 30)
+    a_reader_sees_everything_in_order_while_it_is_written(1 << 30)
+    a_reader_goes_on_from_its_position(1 << 30)
+    a_reader_refuses_another_log(1 << 30)
+    a_reader_finds_that_the_beginning_is_gone(1 << 30)
+    every_append_is_stored_once_and_in_its_order(1 << 30)
+    a_large_append_is_split(1 << 30)
+    reports_are_refused_before_the_end(2_000_000)
+    what_is_queued_is_sent_before_the_end(1 << 30)
+}
+
+async fn numbers_without_gaps_and_knows_repeats(log: SharedBackend) {
+    assert!(matches!(
+        log.info(0).await,
+        Err(BackendError::NoSuchStream(0))
+    ));
+    let made = log.ensure(0).await.unwrap();
+    assert_eq!((made.first_seq, made.last_seq), (1, 0));
+    assert_eq!(log.ensure(0).await.unwrap().incarnation, made.incarnation);
+    for n in 1..=5 {
+        assert_eq!(
+            log.publish(0, format!("m{n}"), Bytes::from("x"))
+                .await
+                .unwrap(),
+            n
+        );
+    }
+    assert_eq!(
+        log.publish(0, "m2".into(), Bytes::from("another"))
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(log.info(0).await.unwrap().last_seq, 5);
+    assert_eq!(
+        log.get(0, 2).await.unwrap().unwrap().payload,
+        Bytes::from("x")
+    );
+    assert_eq!(log.get(0, 6).await.unwrap(), None);
+    assert_ne!(log.ensure(1).await.unwrap().incarnation, made.incarnation);
+}
+
+async fn refuses_what_does_not_fit(log: SharedBackend) {
+    log.ensure(0).await.unwrap();
+    log.publish(0, "a".into(), vec![0; 60_000].into())
+        .await
+        .unwrap();
+    assert!(matches!(
+        log.publish(0, "b".into(), vec![0; 60_000].into()).await,
+        Err(BackendError::Full)
+    ));
+    assert_eq!(
+        log.publish(0, "c".into(), vec![0; 10_000].into())
+            .await
+            .unwrap(),
+        2
+    );
+}
+
+async fn a_purge_moves_the_beginning(log: SharedBackend) {
+    let incarnation = log.ensure(0).await.unwrap().incarnation;
+    for n in 1..=10 {
+        log.publish(0, format!("m{n}"), Bytes::from("x"))
+            .await
+            .unwrap();
+    }
+    let at = |seq| Position {
+        incarnation,
+        seq,
+        hash: 0,
+    };
+    trimmer::trim(&log, 0, &[at(9), at(7)], 3).await.unwrap();
+    trimmer::trim(&log, 0, &[at(9), at(7)], 3).await.unwrap();
+    let info = log.info(0).await.unwrap();
+    assert_eq!((info.first_seq, info.last_seq), (5, 10));
+    assert_eq!(log.get(0, 4).await.unwrap(), None);
+    assert_eq!(
+        log.publish(0, "m11".into(), Bytes::from("x"))
+            .await
+            .unwrap(),
+        11
+    );
+}
+
+async fn a_reader_sees_everything_in_order_while_it_is_written(log: SharedBackend) {
+    let start = Position::start(log.ensure(0).await.unwrap().incarnation);
+    let mut reader = Reader::open(log.clone(), 0, start).await.unwrap();
+    let writing = async {
+        for n in 0..300_u32 {
+            log.publish(0, format!("m{n}"), Bytes::from(n.to_string()))
+                .await
+                .unwrap();
+        }
+    };
+    let reading = async {
+        let mut seen = Vec::new();
+        while seen.len() < 300 {
+            let limits = BatchLimits {
+                max_records: 7,
+                max_bytes: 1 << 20,
+                max_wait: Duration::from_millis(3),
+            };
+            let batch = reader.next_batch(limits).await.unwrap();
+            assert!((1..=7).contains(&batch.len()));
+            seen.extend(batch);
+        }
+        seen
+    };
+    let ((), seen) = tokio::join!(writing, reading);
+    for (n, delivery) in seen.iter().enumerate() {
+        assert_eq!(
+            (delivery.seq, &delivery.payload),
+            (n as u64 + 1, &Bytes::from(n.to_string()))
+        );
+        assert_eq!(delivery.hash, message_hash(&delivery.payload));
+    }
+    assert_eq!(reader.lag().await.unwrap(), 0);
+}
+
+async fn a_reader_goes_on_from_its_position(log: SharedBackend) {
+    let start = Position::start(log.ensure(0).await.unwrap().incarnation);
+    for n in 1..=4 {
+        log.publish(0, format!("m{n}"), Bytes::from(n.to_string()))
+            .await
+            .unwrap();
+    }
+    let mut reader = Reader::open(log.clone(), 0, start).await.unwrap();
+    reader.next_batch(ONE_BY_ONE).await.unwrap();
+    let second = reader.next_batch(ONE_BY_ONE).await.unwrap().remove(0);
+    assert_eq!(reader.lag().await.unwrap(), 2);
+    let position = Position {
+        seq: second.seq,
+        hash: second.hash,
+        ..start
+    };
+    let mut again = Reader::open(log.clone(), 0, position).await.unwrap();
+    assert_eq!(again.next_batch(ONE_BY_ONE).await.unwrap()[0].seq, 3);
+}
+
+async fn a_reader_refuses_another_log(log: SharedBackend) {
+    let incarnation = log.ensure(0).await.unwrap().incarnation;
+    log.publish(0, "m1".into(), Bytes::from("1")).await.unwrap();
+    let good = Position {
+        incarnation,
+        seq: 1,
+        hash: message_hash(b"1"),
+    };
+    let open = |position| Reader::open(log.clone(), 0, position);
+    assert!(open(good).await.is_ok());
+    let other = Position {
+        incarnation: Uuid::new_v4(),
+        ..good
+    };
+    assert!(matches!(
+        open(other).await,
+        Err(ReaderError::Incarnation { .. })
+    ));
+    assert!(matches!(
+        open(Position { hash: 7, ..good }).await,
+        Err(ReaderError::Hash { seq: 1, .. })
+    ));
+    assert!(matches!(
+        open(Position { seq: 2, ..good }).await,
+        Err(ReaderError::Hash { seq: 2, .. })
+    ));
+}
+
+async fn a_reader_finds_that_the_beginning_is_gone(log: SharedBackend) {
+    let start = Position::start(log.ensure(0).await.unwrap().incarnation);
+    for n in 1..=4 {
+        log.publish(0, format!("m{n}"), Bytes::from("x"))
+            .await
+            .unwrap();
+    }
+    log.purge(0, 2).await.unwrap();
+    let opened = Reader::open(log.clone(), 0, start).await;
+    assert!(matches!(
+        opened,
+        Err(ReaderError::Gap {
+            expected: 1,
+            found: 3,
+            ..
+        })
+    ));
+    assert!(
+        Reader::open(log.clone(), 0, Position { seq: 2, ..start })
+            .await
+            .is_ok()
+    );
+}
+
+#[expect(clippy::disallowed_methods, reason = "the envelopes need some time")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+async fn publisher(log: &SharedBackend, timeout: Duration) -> (Publisher, CancellationToken) {
+    let shutdown = CancellationToken::new();
+    let config = PublisherConfig {
+        generation: 1,
+        partitions: 1,
+        boot_id: Uuid::new_v4(),
+        publish_timeout: timeout,
+        clock: now,
+    };
+    (
+        Publisher::start(log.clone(), config, shutdown.clone())
+            .await
+            .unwrap(),
+        shutdown,
+    )
+}
+
+fn barrier(n: usize) -> EncodedRecord {
+    EncodedRecord::new(&Record::Barrier {
+        nonce: Uuid::from_u128(n as u128),
+    })
+}
+
+fn bulky(bytes: usize) -> EncodedRecord {
+    let json = "x".repeat(bytes);
+    EncodedRecord::new(&Record::Rules(metering_core::record::Document {
+        id: Uuid::nil(),
+        version: 1,
+        json: &json,
+    }))
+}
+
+/// The nonces of all barriers in the log, in its order.
+async fn barriers(log: &SharedBackend) -> Vec<usize> {
+    let mut found = Vec::new();
+    for seq in 1..=log.info(0).await.unwrap().last_seq {
+        let message = log.get(0, seq).await.unwrap().unwrap();
+        for record in Envelope::decode(&message.payload).unwrap().records() {
+            if let Record::Barrier { nonce } = record.unwrap() {
+                found.push(usize::try_from(nonce.as_u128()).unwrap());
+            }
+        }
+    }
+    found
+}
+
+async fn every_append_is_stored_once_and_in_its_order(log: SharedBackend) {
+    let (publisher, _) = publisher(&log, Duration::from_secs(5)).await;
+    let callers = (0..200_usize).map(|caller| {
+        let publisher = publisher.clone();
+        async move {
+            for n in 0..5 {
+                let records = vec![
+                    barrier(caller * 100 + n * 2),
+                    barrier(caller * 100 + n * 2 + 1),
+                ];
+                publisher
+                    .append(0, records, Priority::Report)
+                    .await
+                    .unwrap();
+            }
+        }
+    });
+    join_all(callers).await;
+    let found = barriers(&log).await;
+    assert_eq!(found.len(), 2000);
+    for caller in 0..200 {
+        let of_caller: Vec<_> = found
+            .iter()
+            .filter(|n| *n / 100 == caller)
+            .map(|n| n % 100)
+            .collect();
+        assert_eq!(of_caller, (0..10).collect::<Vec<_>>());
+    }
+    // 200 callers share envelopes: at least 20 a message on average.
+    assert!(
+        publisher.envelopes(0) <= 50,
+        "{} envelopes for 1000 appends",
+        publisher.envelopes(0)
+    );
+}
+
+async fn a_large_append_is_split(log: SharedBackend) {
+    let (publisher, _) = publisher(&log, Duration::from_secs(5)).await;
+    let records = (0..5).map(|_| bulky(200_000)).chain([barrier(1)]).collect();
+    let appended = publisher
+        .append(0, records, Priority::Report)
+        .await
+        .unwrap();
+    assert_eq!((appended.seq, publisher.envelopes(0)), (3, 3));
+    assert_eq!(appended.incarnation, log.info(0).await.unwrap().incarnation);
+    assert_eq!(barriers(&log).await, [1]);
+}
+
+async fn reports_are_refused_before_the_end(log: SharedBackend) {
+    let (publisher, _) = publisher(&log, Duration::from_secs(5)).await;
+    let refused = async {
+        loop {
+            if publisher
+                .append(0, vec![bulky(100_000)], Priority::Report)
+                .await
+                == Err(AppendError::Full)
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refused)
+        .await
+        .unwrap();
+    let full = log.info(0).await.unwrap();
+    // Trimming makes room, and the publisher notices by itself.
+    log.purge(0, full.last_seq).await.unwrap();
+    let taken = async {
+        while publisher
+            .append(0, vec![barrier(1)], Priority::Report)
+            .await
+            .is_err()
+        {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), taken)
+        .await
+        .unwrap();
+}
+
+async fn what_is_queued_is_sent_before_the_end(log: SharedBackend) {
+    let (publisher, shutdown) = publisher(&log, Duration::from_secs(5)).await;
+    let appends: Vec<_> = (0..50)
+        .map(|n| {
+            let publisher = publisher.clone();
+            tokio::task::spawn(async move {
+                publisher
+                    .append(0, vec![barrier(n)], Priority::Report)
+                    .await
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+    shutdown.cancel();
+    publisher.drained().await;
+    let mut stored = 0;
+    for append in appends {
+        stored += usize::from(append.await.unwrap().is_ok());
+    }
+    assert_eq!(barriers(&log).await.len(), stored);
+    assert_eq!(
+        publisher
+            .append(0, vec![barrier(99)], Priority::Report)
+            .await,
+        Err(AppendError::Unavailable)
+    );
+}
+
+#[tokio::test]
+async fn one_envelope_is_in_flight_and_the_next_collects() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let (publisher, _) = publisher(&log, Duration::from_secs(30)).await;
+    memory.set_publishing(Publishing::Waits);
+    let appends =
+        join_all((0..100).map(|n| publisher.append(0, vec![barrier(n)], Priority::Report)));
+    let release = async {
+        while publisher.envelopes(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+        memory.set_publishing(Publishing::Works);
+    };
+    let (results, ()) = tokio::join!(appends, release);
+    assert!(results.iter().all(Result::is_ok));
+    assert!(publisher.envelopes(0) <= 2, "{}", publisher.envelopes(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_unknown_and_the_breaker_opens_and_closes() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let (publisher, _) = publisher(&log, Duration::from_secs(2)).await;
+    memory.set_publishing(Publishing::LosesAnswer);
+    assert_eq!(
+        publisher
+            .append(0, vec![barrier(1)], Priority::Report)
+            .await,
+        Err(AppendError::Unknown)
+    );
+    assert_eq!(
+        publisher
+            .append(0, vec![barrier(2)], Priority::Report)
+            .await,
+        Err(AppendError::Unavailable)
+    );
+    memory.set_publishing(Publishing::Works);
+    tokio::time::advance(Duration::from_millis(1100)).await;
+    publisher
+        .append(0, vec![barrier(1)], Priority::Report)
+        .await
+        .unwrap();
+    // Stored twice, in two envelopes: the ids tell the worker that it is one event.
+    assert_eq!(barriers(&log).await, [1, 1]);
+    assert_eq!(memory.len(0), 2);
+}
+
+#[tokio::test]
+async fn a_lost_message_stops_the_reader() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let start = Position::start(log.ensure(0).await.unwrap().incarnation);
+    for n in 1..=3 {
+        log.publish(0, format!("m{n}"), Bytes::from("x"))
+            .await
+            .unwrap();
+    }
+    memory.lose(0, 2);
+    let mut reader = Reader::open(log.clone(), 0, start).await.unwrap();
+    let mut seen: Vec<Delivery> = Vec::new();
+    let error = loop {
+        match reader.next_batch(ONE_BY_ONE).await {
+            Ok(batch) => seen.extend(batch),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(seen.len(), 1);
+    assert!(
+        matches!(
+            error,
+            ReaderError::Gap {
+                expected: 2,
+                found: 3,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_survives_broken_links_and_notices_a_replaced_stream() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let start = Position::start(log.ensure(0).await.unwrap().incarnation);
+    let mut reader = Reader::open(log.clone(), 0, start).await.unwrap();
+    for n in 1..=3 {
+        log.publish(0, format!("m{n}"), Bytes::from("x"))
+            .await
+            .unwrap();
+        memory.break_links();
+        assert_eq!(reader.next_batch(ONE_BY_ONE).await.unwrap()[0].seq, n);
+    }
+    memory.replace(0);
+    log.publish(0, "m4".into(), Bytes::from("x")).await.unwrap();
+    assert!(matches!(
+        reader.next_batch(ONE_BY_ONE).await,
+        Err(ReaderError::Incarnation { .. })
+    ));
+}
