@@ -1,8 +1,11 @@
 //! All SQL: one file per table. Functions take `now`, a connection, and nothing else from outside.
 
+pub mod aggregates;
+pub mod api_key;
 pub mod dead_letter;
 pub mod dimension;
 pub mod event_key;
+pub mod events;
 pub mod outbox;
 pub mod partition_lock;
 mod partitions;

@@ -1,0 +1,301 @@
+//! Reads of aggregates: windows of usage, grouped and ranked, in one statement.
+//!
+//! The calendar stays in Rust: the statement gets boundaries and sorts rows between them. Its text
+//! is put together from the closed sets below; everything a caller sends is a bound value.
+
+use std::num::ParseIntError;
+
+use chrono::{DateTime, Utc};
+use metering_core::window::{Slice, Source};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+
+use crate::dimension;
+
+/// What usage can be grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dimension {
+    Tenant,
+    Resource,
+    Feature,
+}
+
+impl Dimension {
+    pub const ALL: [Self; 3] = [Self::Tenant, Self::Resource, Self::Feature];
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant_id",
+            Self::Resource => "resource_id",
+            Self::Feature => "feature_id",
+        }
+    }
+}
+
+/// Names that usage must have; one that nobody has used selects nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    pub tenant: Option<String>,
+    pub resource: Option<String>,
+    pub feature: Option<String>,
+}
+
+/// What to add up.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// Boundaries of the windows, sorted, at least two.
+    pub bounds: &'a [DateTime<Utc>],
+    /// [`Source::pick`] of the bounds.
+    pub source: &'a Source,
+    /// Whether rows tell windows apart.
+    pub by_window: bool,
+    pub group_by: &'a [Dimension],
+    pub names: &'a Names,
+    /// Only the groups with the largest totals over all windows.
+    pub top: Option<u32>,
+    /// Rows to return at most.
+    pub max_rows: u32,
+}
+
+/// Usage of one group in one window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Index of the window's start in the bounds; `None` unless asked for.
+    pub window: Option<usize>,
+    /// Names of what was grouped by.
+    pub tenant_id: Option<String>,
+    pub resource: Option<String>,
+    pub feature: Option<String>,
+    pub sum: Sum,
+}
+
+/// Exact: sums of 64-bit totals need more than 64 bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub total_quantity: i128,
+    pub event_count: i128,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// By window, then by rank where there is a `top`, else by name. Without what is zero.
+    pub rows: Vec<Usage>,
+    /// Over all groups, the ones below the top included.
+    pub total: Sum,
+    /// There were more rows than `max_rows`.
+    pub truncated: bool,
+}
+
+/// Store ids of [`Names`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ids {
+    pub(crate) tenant: Option<i32>,
+    pub(crate) resource: Option<i32>,
+    pub(crate) feature: Option<i32>,
+}
+
+impl Ids {
+    /// `None`: one of the names is nobody's.
+    pub(crate) async fn find(
+        conn: &mut PgConnection,
+        names: &Names,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let wanted = [&names.tenant, &names.resource, &names.feature].map(Option::as_deref);
+        let list: Vec<&str> = wanted.iter().flatten().copied().collect();
+        if list.is_empty() {
+            return Ok(Some(Self::default()));
+        }
+        let known = dimension::list(conn, &list).await?;
+        let id = |name: &str| known.iter().find(|(n, _)| n == name).map(|(_, id)| *id);
+        let [tenant, resource, feature] = wanted.map(|name| name.and_then(id));
+        let found = Self {
+            tenant,
+            resource,
+            feature,
+        };
+        let all = [tenant, resource, feature].iter().flatten().count() == list.len();
+        Ok(all.then_some(found))
+    }
+
+    pub(crate) fn push(self, sql: &mut QueryBuilder<Postgres>) {
+        let ids = [self.tenant, self.resource, self.feature];
+        for (dimension, id) in Dimension::ALL.iter().zip(ids) {
+            if let Some(id) = id {
+                sql.push(format_args!(" and {} = ", dimension.column()))
+                    .push_bind(id);
+            }
+        }
+    }
+}
+
+/// Answers `question`. Without a tenant in its names or its groups it reads the aggregates over all
+/// tenants, of which there are far fewer.
+pub async fn list(conn: &mut PgConnection, question: &Question<'_>) -> Result<Answer, sqlx::Error> {
+    let Some(ids) = Ids::find(conn, question.names).await? else {
+        return Ok(Answer::default());
+    };
+    let mut sql = statement(question, ids);
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
+    let total = rows.first().map_or(Ok(Sum::default()), |row| {
+        sum(&row.all_quantity, &row.all_count)
+    })?;
+    let max_rows = usize::try_from(question.max_rows).unwrap_or(usize::MAX);
+    let truncated = rows.len() > max_rows;
+    let rows = rows
+        .into_iter()
+        .take(max_rows)
+        .map(|row| {
+            Ok(Usage {
+                window: row.w.and_then(|w| usize::try_from(w).ok()),
+                sum: sum(&row.quantity, &row.count)?,
+                tenant_id: row.tenant,
+                resource: row.resource,
+                feature: row.feature,
+            })
+        })
+        .collect::<Result<_, sqlx::Error>>()?;
+    Ok(Answer {
+        rows,
+        total,
+        truncated,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    w: Option<i32>,
+    tenant: Option<String>,
+    resource: Option<String>,
+    feature: Option<String>,
+    quantity: String,
+    count: String,
+    all_quantity: String,
+    all_count: String,
+}
+
+fn sum(quantity: &str, count: &str) -> Result<Sum, sqlx::Error> {
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|error: ParseIntError| sqlx::Error::Decode(error.into()))
+    };
+    Ok(Sum {
+        total_quantity: parse(quantity)?,
+        event_count: parse(count)?,
+    })
+}
+
+fn statement(question: &Question<'_>, ids: Ids) -> QueryBuilder<Postgres> {
+    let groups: Vec<&str> = question.group_by.iter().map(|d| d.column()).collect();
+    let groups = groups.join(", ");
+    let mut sql = QueryBuilder::new("with cell as materialized (select ");
+    if question.by_window {
+        sql.push("width_bucket(at, ")
+            .push_bind(question.bounds)
+            .push(") - 1 as w, ");
+    }
+    if !groups.is_empty() {
+        sql.push(format_args!("{groups}, "));
+    }
+    sql.push("sum(quantity) as quantity, sum(events) as events from ");
+    push_source(&mut sql, question, ids);
+    match (question.by_window, groups.is_empty()) {
+        (true, true) => sql.push(" group by w"),
+        (true, false) => sql.push(format_args!(" group by w, {groups}")),
+        (false, false) => sql.push(format_args!(" group by {groups}")),
+        // A sum over nothing would be a row of nulls.
+        (false, true) => sql.push(" having count(*) > 0"),
+    };
+    sql.push(") select ");
+    sql.push(if question.by_window {
+        "w"
+    } else {
+        "null::integer as w"
+    });
+    for (dimension, name) in Dimension::ALL.iter().zip(["tenant", "resource", "feature"]) {
+        let column = dimension.column();
+        if question.group_by.contains(dimension) {
+            sql.push(format_args!(
+                ", (select name from dimension where id = {column}) as {name}"
+            ));
+        } else {
+            sql.push(format_args!(", null::text as {name}"));
+        }
+    }
+    sql.push(
+        ", quantity::text as quantity, events::text as count,
+         (select sum(quantity)::text from cell) as all_quantity,
+         (select sum(events)::text from cell) as all_count from ",
+    );
+    push_cells(&mut sql, question, &groups);
+    sql.push(" limit ")
+        .push_bind(i64::from(question.max_rows) + 1);
+    sql
+}
+
+/// The cells, and if there is a `top` only those of its groups. Ties are broken by what is in the
+/// rows, so that the same question has the same answer.
+fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question<'_>, groups: &str) {
+    match question.top {
+        Some(top) if !groups.is_empty() => {
+            // Ranked by window functions: a join would be planned for a few rows and get thousands.
+            sql.push(format_args!(
+                "(select *, dense_rank() over (order by whole desc, whole_events desc, {groups}) as place
+                 from (select *, sum(quantity) over of_group as whole,
+                         sum(events) over of_group as whole_events
+                     from cell window of_group as (partition by {groups})) as summed) as ranked
+                 where place <= "
+            ))
+            .push_bind(i64::from(top))
+            .push(" order by w, place");
+        }
+        Some(_) | None => {
+            sql.push("cell order by w, tenant, resource, feature");
+        }
+    }
+}
+
+/// Rows of (at, tenant_id, resource_id, feature_id, quantity, events) within the bounds.
+fn push_source(sql: &mut QueryBuilder<Postgres>, question: &Question<'_>, ids: Ids) {
+    match question.source {
+        Source::Raw => {
+            sql.push(
+                "(select timestamp as at, tenant_id, resource_id, feature_id,
+                     quantity, 1::bigint as events from usage_event where timestamp >= ",
+            )
+            .push_bind(question.bounds.first().copied())
+            .push(" and timestamp < ")
+            .push_bind(question.bounds.last().copied());
+            ids.push(sql);
+            sql.push(") as used");
+        }
+        Source::Aggregates(slices) => {
+            let one_tenant = ids.tenant.is_some() || question.group_by.contains(&Dimension::Tenant);
+            push_slices(sql, slices, one_tenant, ids);
+        }
+    }
+}
+
+fn push_slices(sql: &mut QueryBuilder<Postgres>, slices: &[Slice], per_tenant: bool, ids: Ids) {
+    let (table, tenant) = if per_tenant {
+        ("usage_aggregate", "tenant_id")
+    } else {
+        ("usage_aggregate_all", "null::integer as tenant_id")
+    };
+    let granularities: Vec<i16> = slices.iter().map(|slice| slice.granularity).collect();
+    let starts: Vec<DateTime<Utc>> = slices.iter().map(|slice| slice.from).collect();
+    let ends: Vec<DateTime<Utc>> = slices.iter().map(|slice| slice.to).collect();
+    // `offset 0` keeps it a loop over the slices, each a range of the index.
+    sql.push("unnest(")
+        .push_bind(granularities)
+        .push("::smallint[], ")
+        .push_bind(starts)
+        .push("::timestamptz[], ")
+        .push_bind(ends)
+        .push(format_args!(
+            "::timestamptz[]) as slice(g, starts, ends)
+             cross join lateral (select window_start as at, {tenant}, resource_id, feature_id,
+                 total_quantity as quantity, event_count as events from {table}
+                 where granularity = g and window_start >= starts and window_start < ends"
+        ));
+    ids.push(sql);
+    sql.push(" offset 0) as used");
+}

@@ -1,0 +1,307 @@
+//! Reads of raw events: pages that late inserts do not disturb, and one event with its trace.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use metering_core::aggregate::key_bucket;
+use metering_core::{Event, RecordPosition};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use crate::aggregates::{Ids, Names};
+use crate::progress;
+
+/// Events of a tenant looked at for one page. A filter that matches rarely gets a short page and
+/// the place to go on from, not a request that reads for minutes.
+pub const MAX_SCAN: i64 = 50_000;
+
+/// Seconds of the first stretch of time that is searched when no index has the order, and by how
+/// much every further one is longer.
+const FIRST_STRETCH_SECONDS: i64 = 1;
+const STRETCH_GROWTH: i32 = 8;
+
+/// Which events; all conditions hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    pub names: Names,
+    /// Inclusive.
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+    /// Members of the metadata object and the text of their values; `1` is also the number, `true`
+    /// also the truth value.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// An event's place in the order of a listing: time, id, and the store's id of the tenant, since
+/// two tenants may use one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    pub timestamp: DateTime<Utc>,
+    pub id: Uuid,
+    pub tenant: i32,
+}
+
+/// Log positions a listing is pinned to: of partition `i`, what was applied up to `pins[i]`.
+pub type Pins = Vec<i64>;
+
+#[derive(Debug, Default)]
+pub struct Page {
+    pub events: Vec<Event>,
+    /// Where the next page begins; `None`: there is none.
+    pub next: Option<Key>,
+}
+
+/// An event and how it came here.
+#[derive(Debug)]
+pub struct Traced {
+    pub event: Event,
+    pub received_at: DateTime<Utc>,
+    pub persisted_at: DateTime<Utc>,
+    pub position: RecordPosition,
+}
+
+/// The positions of now. What is persisted later has a higher one, whatever its timestamp.
+pub async fn pins(conn: &mut PgConnection) -> Result<Pins, sqlx::Error> {
+    let mut pins = Pins::new();
+    for applied in progress::list_sequences(conn).await? {
+        if applied.projection == progress::USAGE {
+            pins.resize(usize::from(applied.partition), 0);
+            pins.push(applied.position.seq.cast_signed());
+        }
+    }
+    Ok(pins)
+}
+
+/// A page of at most `limit` events after `after`, newest first by (timestamp, id).
+///
+/// Events beyond the pins are left out: a listing shows what there was when it began, every event
+/// once. A page may be short, even empty, and still have a next one.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    pins: &Pins,
+    after: Option<Key>,
+    limit: u32,
+) -> Result<Page, sqlx::Error> {
+    let Some(ids) = Ids::find(conn, &filter.names).await? else {
+        return Ok(Page::default());
+    };
+    let mut listing = Listing {
+        filter,
+        pins,
+        ids,
+        after,
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    if ids.tenant.is_some() {
+        listing.of_one_tenant(conn).await
+    } else {
+        listing.of_all_tenants(conn).await
+    }
+}
+
+struct Listing<'a> {
+    filter: &'a Filter,
+    pins: &'a Pins,
+    ids: Ids,
+    after: Option<Key>,
+    limit: usize,
+}
+
+impl Listing<'_> {
+    /// Along the index of (tenant, timestamp, id).
+    async fn of_one_tenant(&mut self, conn: &mut PgConnection) -> Result<Page, sqlx::Error> {
+        let (from, to) = (self.filter.from, self.filter.to);
+        let rows = self.rows(conn, from, to, self.limit + 1).await?;
+        if rows.len() > self.limit {
+            return self.page(rows);
+        }
+        let mut sql = QueryBuilder::new("select timestamp, id, tenant_id from (");
+        self.push_scan(&mut sql, from, to);
+        sql.push(") as scanned offset ").push_bind(MAX_SCAN - 1);
+        let last: Option<(DateTime<Utc>, Uuid, i32)> =
+            sql.build_query_as().fetch_optional(conn).await?;
+        let mut page = self.page(rows)?;
+        page.next = last.map(|(timestamp, id, tenant)| Key {
+            timestamp,
+            id,
+            tenant,
+        });
+        Ok(page)
+    }
+
+    /// Back in time by longer and longer stretches, so that a busy second is not sorted together
+    /// with the day it belongs to.
+    async fn of_all_tenants(&mut self, conn: &mut PgConnection) -> Result<Page, sqlx::Error> {
+        let from = self.filter.from;
+        let mut to = self.filter.to;
+        if let Some(after) = self.after {
+            // The row condition excludes what stood on earlier pages.
+            to = to.min(after.timestamp + TimeDelta::microseconds(1));
+        }
+        let mut stretch = TimeDelta::seconds(FIRST_STRETCH_SECONDS);
+        let mut rows = Vec::new();
+        while rows.len() <= self.limit && from < to {
+            let start = to.checked_sub_signed(stretch).map_or(from, |t| t.max(from));
+            let wanted = self.limit + 1 - rows.len();
+            rows.extend(self.rows(conn, start, to, wanted).await?);
+            to = start;
+            stretch = stretch
+                .checked_mul(STRETCH_GROWTH)
+                .unwrap_or(TimeDelta::MAX);
+        }
+        self.page(rows)
+    }
+
+    fn page(&self, mut rows: Vec<Row>) -> Result<Page, sqlx::Error> {
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        let next = rows.last().filter(|_| more).map(|row| Key {
+            timestamp: row.timestamp,
+            id: row.id,
+            tenant: row.tenant_id,
+        });
+        let events = rows.into_iter().map(Row::event).collect::<Result<_, _>>()?;
+        Ok(Page { events, next })
+    }
+
+    async fn rows(
+        &self,
+        conn: &mut PgConnection,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Row>, sqlx::Error> {
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push("(");
+        self.push_scan(&mut sql, from, to);
+        sql.push(") as e where seq <= (")
+            .push_bind(self.pins)
+            .push("::bigint[])[partition + 1]");
+        Ids {
+            tenant: None,
+            ..self.ids
+        }
+        .push(&mut sql);
+        for (name, text) in &self.filter.metadata {
+            push_metadata(&mut sql, name, text);
+        }
+        sql.push(" order by timestamp desc, id desc, tenant_id desc limit ")
+            .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        sql.build_query_as().fetch_all(conn).await
+    }
+
+    /// The rows in question, before the conditions that no index helps with. Bounded for a tenant,
+    /// where they come out of the index in order.
+    fn push_scan(&self, sql: &mut QueryBuilder<Postgres>, from: DateTime<Utc>, to: DateTime<Utc>) {
+        sql.push("select * from usage_event where timestamp >= ")
+            .push_bind(from)
+            .push(" and timestamp < ")
+            .push_bind(to);
+        if let Some(tenant) = self.ids.tenant {
+            sql.push(" and tenant_id = ").push_bind(tenant);
+        }
+        if let Some(after) = self.after {
+            // The first condition is implied by the second, but only it tells which day tables.
+            sql.push(" and timestamp <= ")
+                .push_bind(after.timestamp)
+                .push(" and (timestamp, id, tenant_id) < (")
+                .push_bind(after.timestamp)
+                .push(", ")
+                .push_bind(after.id)
+                .push(", ")
+                .push_bind(after.tenant)
+                .push(")");
+        }
+        if self.ids.tenant.is_some() {
+            sql.push(" order by timestamp desc, id desc limit ")
+                .push_bind(MAX_SCAN);
+        }
+    }
+}
+
+fn push_metadata(sql: &mut QueryBuilder<Postgres>, name: &str, text: &str) {
+    let with = |value: Value| json!({ name: value });
+    sql.push(" and (metadata @> ").push_bind(with(text.into()));
+    let scalar = serde_json::from_str::<Value>(text).ok();
+    if let Some(scalar) = scalar.filter(|v| v.is_number() || v.is_boolean() || v.is_null()) {
+        sql.push(" or metadata @> ").push_bind(with(scalar));
+    }
+    sql.push(")");
+}
+
+const SELECT: &str = "select timestamp, received_at, persisted_at, id, seq, quantity, record_index,
+     partition, tenant_id, (select name from dimension where id = tenant_id) as tenant,
+     (select name from dimension where id = resource_id) as resource,
+     (select name from dimension where id = feature_id) as feature,
+     metadata::text as metadata from ";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    timestamp: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+    persisted_at: DateTime<Utc>,
+    id: Uuid,
+    seq: i64,
+    quantity: i64,
+    record_index: i32,
+    partition: i16,
+    tenant_id: i32,
+    tenant: String,
+    resource: String,
+    feature: String,
+    metadata: String,
+}
+
+impl Row {
+    fn event(self) -> Result<Event, sqlx::Error> {
+        Ok(Event {
+            id: self.id,
+            tenant_id: self.tenant,
+            resource: self.resource,
+            feature: self.feature,
+            quantity: self.quantity,
+            timestamp: self.timestamp,
+            metadata: RawValue::from_string(self.metadata)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?,
+        })
+    }
+}
+
+/// The event that counts under (tenant, id), found by its key; `None` too for one that did not
+/// count.
+pub async fn find(
+    conn: &mut PgConnection,
+    tenant_id: &str,
+    id: Uuid,
+) -> Result<Option<Traced>, sqlx::Error> {
+    let mut sql = QueryBuilder::new(SELECT);
+    sql.push(
+        "(select e.* from event_key k join dimension d on d.id = k.tenant_id
+             join usage_event e on e.timestamp = k.event_timestamp and e.tenant_id = k.tenant_id
+                 and e.id = k.id and e.partition = k.partition and e.seq = k.seq
+                 and e.record_index = k.record_index
+             where k.bucket = ",
+    )
+    .push_bind(key_bucket(id))
+    .push(" and k.id = ")
+    .push_bind(id)
+    .push(" and d.name = ")
+    .push_bind(tenant_id)
+    .push(") as e");
+    let row: Option<Row> = sql.build_query_as().fetch_optional(conn).await?;
+    row.map(|row| {
+        Ok(Traced {
+            received_at: row.received_at,
+            persisted_at: row.persisted_at,
+            position: RecordPosition {
+                partition: row.partition.cast_unsigned(),
+                seq: row.seq.cast_unsigned(),
+                index: row.record_index.cast_unsigned(),
+            },
+            event: row.event()?,
+        })
+    })
+    .transpose()
+}

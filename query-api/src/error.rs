@@ -1,0 +1,94 @@
+//! What a query can be answered other than 200.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use metering_store::{sqlstate, sqlx};
+use service_kit::problem::Problem;
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The detail names the parameter and says what to do.
+    #[error("invalid parameter: {0}")]
+    Parameter(String),
+    #[error("a cursor of another query")]
+    Cursor,
+    #[error("not a receipt of this deployment")]
+    Receipt,
+    #[error("the receipt's events are not persisted yet")]
+    NotYetVisible,
+    #[error("the key is bound to no tenant and the request names none")]
+    TenantRequired,
+    #[error("no such event")]
+    NotFound,
+    #[error("refused by the key's scopes")]
+    Scope(Problem),
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl QueryError {
+    pub(crate) fn parameter(name: &str, detail: impl std::fmt::Display) -> Self {
+        Self::Parameter(format!("`{name}` {detail}"))
+    }
+}
+
+const QUERY_CANCELED: &str = "57014";
+
+impl IntoResponse for QueryError {
+    fn into_response(self) -> Response {
+        problem(self).into_response()
+    }
+}
+
+fn problem(error: QueryError) -> Problem {
+    let bad = |code, detail: &str| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+    match error {
+        QueryError::Parameter(detail) => bad("invalid_parameter", &detail),
+        QueryError::Cursor => bad(
+            "invalid_cursor",
+            "this cursor was not made for this query; send `next_cursor` as it was, with the same filters and a key of the same tenant",
+        ),
+        QueryError::Receipt => bad(
+            "invalid_receipt",
+            "this is not a receipt of this deployment; send what a 202 carried as `receipt`",
+        ),
+        QueryError::NotYetVisible => Problem::unavailable(
+            "not_yet_visible",
+            "the events of this receipt are accepted and not yet persisted; try again",
+        ),
+        QueryError::TenantRequired => bad(
+            "tenant_required",
+            "this key is bound to no tenant; add `tenant_id`, since an id is only unique within one",
+        ),
+        QueryError::NotFound => Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "this tenant has no counted event with this id",
+        ),
+        QueryError::Scope(problem) => problem,
+        QueryError::Database(error) => database_problem(&error),
+    }
+}
+
+fn database_problem(error: &sqlx::Error) -> Problem {
+    if sqlstate(error).as_deref() == Some(QUERY_CANCELED) {
+        tracing::warn!("a query took too long and was given up");
+        let detail = "this query takes too long; ask for a shorter range or fewer groups, or name a `tenant_id`";
+        return Problem::unavailable("query_timeout", detail);
+    }
+    tracing::error!(error = error as &dyn std::error::Error, "a query failed");
+    let away = match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::WorkerCrashed => true,
+        // Class 57: shutting down or starting; class 53: out of connections, memory or disk.
+        other => sqlstate(other).is_some_and(|s| s.starts_with("57") || s.starts_with("53")),
+    };
+    if away {
+        Problem::unavailable("unavailable", "the database is away; try again")
+    } else {
+        Problem::internal()
+    }
+}

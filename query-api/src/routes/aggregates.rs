@@ -1,0 +1,293 @@
+//! `GET /v1/meter/aggregates`.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use metering_core::event::{as_rfc3339, rfc3339};
+use metering_core::window::{MAX_WINDOWS, Source, Window, bounds};
+use metering_store::aggregates::{self, Answer, Dimension, Names, Question, Sum, Usage};
+use serde::Serialize;
+use service_kit::clock;
+
+use super::Reader;
+use crate::error::QueryError;
+use crate::state::QueryState;
+
+/// Rows of one answer: some 10 MB of JSON.
+const MAX_ROWS: u32 = 50_000;
+/// Groups that can be ranked.
+const MAX_TOP: u32 = 1000;
+/// Minutes are added up from raw events.
+const MAX_MINUTE_RANGE: TimeDelta = TimeDelta::hours(48);
+/// So is everything where a zone's offset was no multiple of a quarter-hour, decades ago.
+const MAX_RAW_RANGE: TimeDelta = TimeDelta::days(400);
+
+pub(super) fn router() -> Router<QueryState> {
+    Router::new().route("/v1/meter/aggregates", get(list))
+}
+
+#[derive(Debug, Serialize)]
+struct AggregateList {
+    data: Vec<AggregateRow>,
+    /// Always null: an answer is whole, or refused for its size.
+    next_cursor: Option<String>,
+    /// The bounds used: those asked for, widened to whole windows.
+    #[serde(serialize_with = "as_rfc3339")]
+    from: DateTime<Utc>,
+    #[serde(serialize_with = "as_rfc3339")]
+    to: DateTime<Utc>,
+    window: &'static str,
+    timezone: &'static str,
+    /// Over all groups, those below the top included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<Totals>,
+}
+
+/// Without what was not asked for: the window of `window=none`, the names that are not grouped by.
+#[derive(Debug, Serialize)]
+struct AggregateRow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_end: Option<String>,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+/// Exact integers, beyond 2^63 too.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Totals {
+    total_quantity: i128,
+    event_count: i128,
+}
+
+impl From<Sum> for Totals {
+    fn from(sum: Sum) -> Self {
+        Self {
+            total_quantity: sum.total_quantity,
+            event_count: sum.event_count,
+        }
+    }
+}
+
+async fn list(
+    State(state): State<QueryState>,
+    reader: Reader,
+) -> Result<Json<AggregateList>, QueryError> {
+    let request = Request::parse(reader, clock::now())?;
+    let answer = match &request.names {
+        Some(names) => {
+            let mut conn = state.store.pool().acquire().await?;
+            aggregates::list(&mut conn, &request.question(names)).await?
+        }
+        None => Answer::default(),
+    };
+    if answer.truncated {
+        return Err(too_many_rows());
+    }
+    Ok(Json(request.answer(answer)?))
+}
+
+/// A parsed request.
+struct Request {
+    window: Window,
+    timezone: Tz,
+    bounds: Vec<DateTime<Utc>>,
+    source: Source,
+    group_by: Vec<Dimension>,
+    /// `None`: the caller asks for a tenant that it may not see.
+    names: Option<Names>,
+    fill: bool,
+    totals: bool,
+    top: Option<u32>,
+}
+
+impl Request {
+    fn parse(
+        Reader { caller, mut params }: Reader,
+        now: DateTime<Utc>,
+    ) -> Result<Self, QueryError> {
+        let expected = "minute, hour, day, week, month or none";
+        let window = params
+            .take_parsed("window", expected, Window::parse)?
+            .unwrap_or(Window::Hour);
+        let expected = "an IANA time zone, such as Europe/Berlin";
+        let timezone = params
+            .take_parsed("timezone", expected, |text| text.parse().ok())?
+            .unwrap_or(Tz::UTC);
+        let expected =
+            "a list of tenant_id, resource and feature, each at most once, separated by commas";
+        let group_by = params
+            .take_parsed("group_by", expected, dimensions)?
+            .unwrap_or_default();
+        let fill = params
+            .take_parsed("fill", "zero", |text| (text == "zero").then_some(true))?
+            .unwrap_or(false);
+        let totals = params
+            .take_parsed("totals", "true or false", |text| text.parse().ok())?
+            .unwrap_or(true);
+        let top = params.take_count("top", MAX_TOP)?;
+        let names = params.take_names(&caller)?;
+        let (from, to) = params.take_range(now)?;
+        params.finish("window, timezone, group_by, fill, totals, top, tenant_id, resource, feature, from, to and receipt")?;
+        if top.is_some() && group_by.is_empty() {
+            return Err(QueryError::parameter("top", "ranks groups; add `group_by`"));
+        }
+        if window == Window::Minute && to - from > MAX_MINUTE_RANGE {
+            let hours = MAX_MINUTE_RANGE.num_hours();
+            return Err(QueryError::parameter(
+                "window",
+                format!(
+                    "may be minute for {hours} hours at most; ask for a shorter range or for hours"
+                ),
+            ));
+        }
+        let bounds = bounds(window, timezone, from, to).map_err(|_| {
+            QueryError::parameter("window", format!("is too short: the range has more than {MAX_WINDOWS} of them; ask for a shorter range or longer windows"))
+        })?;
+        let source = Source::pick(&bounds);
+        if source == Source::Raw && to - from > MAX_RAW_RANGE {
+            let days = MAX_RAW_RANGE.num_days();
+            return Err(QueryError::parameter(
+                "timezone",
+                format!(
+                    "had an offset then that is no multiple of a quarter-hour; ask for {days} days at most, or for UTC"
+                ),
+            ));
+        }
+        Ok(Self {
+            window,
+            timezone,
+            bounds,
+            source,
+            group_by,
+            names,
+            fill,
+            totals,
+            top,
+        })
+    }
+
+    fn question<'a>(&'a self, names: &'a Names) -> Question<'a> {
+        Question {
+            bounds: &self.bounds,
+            source: &self.source,
+            by_window: self.window != Window::None,
+            group_by: &self.group_by,
+            names,
+            top: self.top,
+            max_rows: MAX_ROWS,
+        }
+    }
+
+    fn answer(&self, answer: Answer) -> Result<AggregateList, QueryError> {
+        let usage = if self.fill {
+            self.filled(answer.rows)?
+        } else {
+            answer.rows
+        };
+        let edge = |bound: Option<&DateTime<Utc>>| bound.copied().unwrap_or_default();
+        Ok(AggregateList {
+            data: usage.into_iter().map(|usage| self.row(usage)).collect(),
+            next_cursor: None,
+            from: edge(self.bounds.first()),
+            to: edge(self.bounds.last()),
+            window: self.window.as_str(),
+            timezone: self.timezone.name(),
+            totals: self.totals.then(|| answer.total.into()),
+        })
+    }
+
+    fn row(&self, usage: Usage) -> AggregateRow {
+        let bound =
+            |index: Option<usize>| index.and_then(|i| self.bounds.get(i)).copied().map(rfc3339);
+        AggregateRow {
+            tenant_id: usage.tenant_id,
+            resource: usage.resource,
+            feature: usage.feature,
+            window_start: bound(usage.window),
+            window_end: bound(usage.window.map(|i| i + 1)),
+            totals: usage.sum.into(),
+        }
+    }
+
+    /// A row for every group in every window, the groups in the order of `rows`. Nothing at all is
+    /// still one group where nothing is grouped by.
+    fn filled(&self, rows: Vec<Usage>) -> Result<Vec<Usage>, QueryError> {
+        type Group = (Option<String>, Option<String>, Option<String>);
+        let mut groups: BTreeMap<Group, (Sum, BTreeMap<Option<usize>, Sum>)> = BTreeMap::new();
+        if self.group_by.is_empty() {
+            groups.entry(Group::default()).or_default();
+        }
+        for row in rows {
+            let (total, windows) = groups
+                .entry((row.tenant_id, row.resource, row.feature))
+                .or_default();
+            total.total_quantity += row.sum.total_quantity;
+            total.event_count += row.sum.event_count;
+            windows.insert(row.window, row.sum);
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        if self.top.is_some() {
+            groups
+                .sort_by_key(|(_, (total, _))| Reverse((total.total_quantity, total.event_count)));
+        }
+        let windows: Vec<Option<usize>> = match self.window {
+            Window::None => vec![None],
+            _ => (0..self.bounds.len() - 1).map(Some).collect(),
+        };
+        if windows.len() * groups.len() > usize::try_from(MAX_ROWS).unwrap_or(usize::MAX) {
+            return Err(too_many_rows());
+        }
+        let cells = windows
+            .iter()
+            .flat_map(|window| groups.iter().map(move |group| (*window, group)));
+        let filled = cells.map(
+            |(window, ((tenant_id, resource, feature), (_, sums)))| Usage {
+                window,
+                tenant_id: tenant_id.clone(),
+                resource: resource.clone(),
+                feature: feature.clone(),
+                sum: sums.get(&window).copied().unwrap_or_default(),
+            },
+        );
+        Ok(filled.collect())
+    }
+}
+
+fn dimensions(text: &str) -> Option<Vec<Dimension>> {
+    let mut found = Vec::new();
+    for name in text.split(',') {
+        let dimension = match name {
+            "tenant_id" => Dimension::Tenant,
+            "resource" => Dimension::Resource,
+            "feature" => Dimension::Feature,
+            _ => return None,
+        };
+        if found.contains(&dimension) {
+            return None;
+        }
+        found.push(dimension);
+    }
+    Some(found)
+}
+
+fn too_many_rows() -> QueryError {
+    QueryError::parameter(
+        "group_by",
+        format!(
+            "makes more than {MAX_ROWS} rows; ask for a `top`, a shorter range, longer windows or fewer groups"
+        ),
+    )
+}

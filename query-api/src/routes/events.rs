@@ -1,0 +1,188 @@
+//! `GET /v1/meter/events` and `GET /v1/meter/events/{id}`.
+
+use axum::extract::{Path, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, TimeDelta, Utc};
+use metering_core::aggregate::{DAY_MINUTES, QUARTER_MINUTES, day_start, quarter_start};
+use metering_core::event::as_rfc3339;
+use metering_core::limits::MAX_FUTURE_SKEW;
+use metering_core::{Event, RecordPosition};
+use metering_store::events::{self, Filter, Traced};
+use serde::Serialize;
+use service_kit::clock;
+use uuid::Uuid;
+
+use super::Reader;
+use crate::cursor::{self, Cursor, Fingerprint};
+use crate::error::QueryError;
+use crate::state::QueryState;
+
+/// Events of a page.
+const MAX_LIMIT: u32 = 1000;
+const DEFAULT_LIMIT: u32 = 100;
+/// Conditions on metadata; each one is looked at in every row.
+const MAX_METADATA_FILTERS: usize = 8;
+
+pub(super) fn router() -> Router<QueryState> {
+    Router::new()
+        .route("/v1/meter/events", get(list))
+        .route("/v1/meter/events/{id}", get(show))
+}
+
+/// Newest first. A page may be short and have a `next_cursor` all the same: the end is where that
+/// is null.
+#[derive(Debug, Default, Serialize)]
+struct EventList {
+    data: Vec<Event>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct EventWithTrace {
+    #[serde(flatten)]
+    event: Event,
+    trace: Trace,
+}
+
+/// The event's way from the request to the sums.
+#[derive(Debug, Serialize)]
+struct Trace {
+    #[serde(serialize_with = "as_rfc3339")]
+    received_at: DateTime<Utc>,
+    /// Its place in the log.
+    position: RecordPosition,
+    #[serde(serialize_with = "as_rfc3339")]
+    persisted_at: DateTime<Utc>,
+    /// The base windows it counts in; all others fold from these.
+    windows: [Counted; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct Counted {
+    #[serde(serialize_with = "as_rfc3339")]
+    window_start: DateTime<Utc>,
+    #[serde(serialize_with = "as_rfc3339")]
+    window_end: DateTime<Utc>,
+}
+
+async fn list(
+    State(state): State<QueryState>,
+    reader: Reader,
+) -> Result<Json<EventList>, QueryError> {
+    let Some(listing) = Listing::parse(reader, &state, clock::now())? else {
+        return Ok(Json::default());
+    };
+    let mut conn = state.store.pool().acquire().await?;
+    let (pins, after) = match listing.cursor {
+        Some(cursor) => (cursor.pins, Some(cursor.after)),
+        None => (events::pins(&mut conn).await?, None),
+    };
+    let page = events::list(&mut conn, &listing.filter, &pins, after, listing.limit).await?;
+    let (from, to) = (listing.filter.from, listing.filter.to);
+    let next_cursor = page.next.map(|after| {
+        let pins = pins.clone();
+        let cursor = Cursor {
+            after,
+            from,
+            to,
+            pins,
+        };
+        cursor.seal(&state.cursors, listing.query)
+    });
+    let data = page.events;
+    Ok(Json(EventList { data, next_cursor }))
+}
+
+/// A parsed request for a page.
+struct Listing {
+    filter: Filter,
+    limit: u32,
+    query: Fingerprint,
+    cursor: Option<Cursor>,
+}
+
+impl Listing {
+    /// `None`: the caller asks for a tenant that it may not see.
+    fn parse(
+        Reader { caller, mut params }: Reader,
+        state: &QueryState,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>, QueryError> {
+        let limit = params
+            .take_count("limit", MAX_LIMIT)?
+            .unwrap_or(DEFAULT_LIMIT);
+        let token = params.take("cursor");
+        let query = cursor::fingerprint(params.as_slice(), caller.tenant_id.as_deref());
+        let open =
+            |token: String| Cursor::open(&state.cursors, query, &token).ok_or(QueryError::Cursor);
+        let cursor = token.map(open).transpose()?;
+        let names = params.take_names(&caller)?;
+        let metadata = params.take_prefixed("metadata.");
+        // An accepted event may be a little ahead of the clock.
+        let (mut from, mut to) = params.take_range(now + MAX_FUTURE_SKEW)?;
+        params.finish(
+            "tenant_id, resource, feature, from, to, metadata.KEY, limit, cursor and receipt",
+        )?;
+        if metadata.len() > MAX_METADATA_FILTERS {
+            let detail = format!("may be there {MAX_METADATA_FILTERS} times at most");
+            return Err(QueryError::parameter("metadata.KEY", detail));
+        }
+        if let Some(cursor) = &cursor {
+            (from, to) = (cursor.from, cursor.to);
+        }
+        let filter = |names| Filter {
+            names,
+            from,
+            to,
+            metadata,
+        };
+        Ok(names.map(filter).map(|filter| Self {
+            filter,
+            limit,
+            query,
+            cursor,
+        }))
+    }
+}
+
+async fn show(
+    State(state): State<QueryState>,
+    Path(id): Path<String>,
+    Reader { caller, mut params }: Reader,
+) -> Result<Json<EventWithTrace>, QueryError> {
+    let id = Uuid::try_parse(&id).map_err(|_| QueryError::parameter("id", "must be a UUID"))?;
+    let names = params.take_names(&caller)?;
+    params.finish("tenant_id and receipt")?;
+    let names = names.ok_or(QueryError::NotFound)?;
+    let tenant_id = names.tenant.ok_or(QueryError::TenantRequired)?;
+    let mut conn = state.store.pool().acquire().await?;
+    let found = events::find(&mut conn, &tenant_id, id).await?;
+    let traced = found.ok_or(QueryError::NotFound)?;
+    Ok(Json(with_trace(traced)))
+}
+
+fn with_trace(traced: Traced) -> EventWithTrace {
+    let timestamp_us = traced.event.timestamp.timestamp_micros();
+    let counted = |start_us: i64, minutes: i16| {
+        let window_start = DateTime::from_timestamp_micros(start_us).unwrap_or_default();
+        let window_end = window_start + TimeDelta::minutes(minutes.into());
+        Counted {
+            window_start,
+            window_end,
+        }
+    };
+    let trace = Trace {
+        received_at: traced.received_at,
+        position: traced.position,
+        persisted_at: traced.persisted_at,
+        windows: [
+            counted(quarter_start(timestamp_us), QUARTER_MINUTES),
+            counted(day_start(timestamp_us), DAY_MINUTES),
+        ],
+    };
+    EventWithTrace {
+        event: traced.event,
+        trace,
+    }
+}

@@ -1,0 +1,28 @@
+//! What handlers share.
+
+use metering_core::receipt::receipt_key;
+use metering_core::signed::SigningKey;
+use metering_store::Store;
+
+use crate::cursor;
+use crate::visibility::Visibility;
+
+#[derive(Clone)]
+pub struct QueryState {
+    pub(crate) store: Store,
+    pub(crate) visibility: Visibility,
+    pub(crate) receipts: SigningKey,
+    pub(crate) cursors: SigningKey,
+}
+
+impl QueryState {
+    /// `secret` is the deployment's: cursors and receipts are good at every one of its processes.
+    pub fn new(store: Store, secret: &str) -> Self {
+        Self {
+            store,
+            visibility: Visibility::default(),
+            receipts: receipt_key(secret),
+            cursors: cursor::key(secret),
+        }
+    }
+}
