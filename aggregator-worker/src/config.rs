@@ -36,7 +36,8 @@ pub struct Config {
 
     /// Connections to Postgres; each partition this worker has uses one
     #[arg(
-        long = "worker-connections",
+        id = "worker-connections",
+        long,
         env = "METERD_WORKER_CONNECTIONS",
         value_name = "N",
         default_value_t = 8

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{doctor, down, servers, status, up};
+use service_kit::telemetry::LogFormat;
+
+use crate::commands::{doctor, down, migrate, roles, servers, status, up};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -30,6 +32,16 @@ pub(crate) struct Cli {
     )]
     pub(crate) log: String,
 
+    /// How log lines look
+    #[arg(
+        long,
+        env = "METERD_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        global = true
+    )]
+    pub(crate) log_format: LogFormat,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -46,4 +58,22 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// Run a command with servers of its own, which are deleted afterwards
     Servers(servers::ServersArgs),
+    /// Accept events over HTTP and append them to the log
+    Gateway(roles::GatewayArgs),
+    /// Project the log into Postgres; start as many as you like
+    Worker(roles::WorkerArgs),
+    /// Answer questions about events and aggregates
+    Query(roles::QueryArgs),
+    /// Bring Postgres' schema to this version; make a first API key
+    Migrate(migrate::MigrateArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_arguments_share_a_name() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -1,7 +1,9 @@
 //! `meterd`: usage metering. One binary, roles as subcommands.
 
+mod admin_key;
 mod cli;
 mod commands;
+mod connect;
 mod embedded;
 mod signals;
 mod stack;

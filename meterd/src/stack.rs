@@ -1,40 +1,140 @@
-//! The services of one process, on one listener.
+//! All services in one process, on one listener.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::Router;
-use axum::routing::get;
+use ingest_gateway::GatewayState;
+use metering_core::receipt::receipt_key;
+use metering_log::keys::KeyBucket;
+use service_kit::auth::Keys;
+use service_kit::health::Health;
+use service_kit::http;
+use service_kit::key_watch::watch_keys;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin_key;
+use crate::connect::{Broker, BrokerArgs, LogArgs, store};
+
+/// The services' own settings.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ServiceConfigs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) gateway: ingest_gateway::Config,
+    #[command(flatten)]
+    pub(crate) worker: aggregator_worker::Config,
+    #[command(flatten)]
+    pub(crate) query: query_api::Config,
+}
 
 /// What the services need to know.
-#[expect(dead_code, reason = "the services read it")]
 pub(crate) struct StackConfig {
     pub(crate) nats_url: String,
     pub(crate) nats_monitor_url: Option<String>,
     pub(crate) postgres_url: String,
-    pub(crate) redis_url: String,
     pub(crate) secret: String,
     pub(crate) admin_key: String,
     pub(crate) partitions: u16,
+    pub(crate) services: ServiceConfigs,
 }
 
-/// The text of a new admin key.
-pub(crate) fn new_admin_key() -> String {
-    crate::embedded::random_hex()
-}
-
-/// Serves until `shutdown`, then drains. Calls `on_ready` once requests are answered.
+/// Serves until `shutdown`, then drains: requests first, then the log's queues, then the worker.
+/// Calls `on_ready` once requests are answered.
 pub(crate) async fn run(
     config: StackConfig,
     listener: TcpListener,
     on_ready: impl FnOnce() + Send,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    drop(config);
-    let router = Router::new().route("/readyz", get(|| async {}));
+    let StackConfig {
+        services, secret, ..
+    } = config;
+    let broker = Broker::connect(&BrokerArgs {
+        nats_url: config.nats_url,
+        nats_monitor_url: config.nats_monitor_url,
+        partitions: config.partitions,
+        log: services.log,
+    })
+    .await?;
+    let worker_store = store(&config.postgres_url, services.worker.connections).await?;
+    worker_store
+        .migrate()
+        .await
+        .context("cannot migrate the database")?;
+    admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
+
+    // Not `shutdown`: what accepted requests have queued is still to be sent and written.
+    let behind = CancellationToken::new();
+    let health = Health::default();
+    let keys = Keys::default();
+    let tasks = TaskTracker::new();
+    tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
+    let publisher = broker.publisher(behind.clone()).await?;
+    let worker = {
+        let (log, publisher, health, behind) = (
+            broker.log.clone(),
+            publisher.clone(),
+            health.clone(),
+            behind.clone(),
+        );
+        async move {
+            aggregator_worker::run(
+                services.worker,
+                log,
+                publisher,
+                worker_store,
+                &health,
+                behind,
+            )
+            .await
+        }
+    };
+    let worker = tasks.spawn(worker);
+    let query = query_api::start(services.query, &config.postgres_url, &secret).await?;
+    tasks.spawn(watch_positions(query.clone(), &health, &behind));
+    let gateway = GatewayState {
+        config: services.gateway,
+        publisher: publisher.clone(),
+        receipts: receipt_key(&secret),
+        durability: broker.log.durability(),
+    };
+    let router = Router::new()
+        .merge(ingest_gateway::router(gateway, keys.clone()))
+        .merge(query_api::router(query, keys))
+        .merge(health.router());
+    health.wait_ready().await;
     on_ready();
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await?;
-    Ok(())
+    http::serve(listener, http::finish(router), shutdown).await;
+    behind.cancel();
+    publisher.drained().await;
+    tasks.close();
+    tasks.wait().await;
+    worker.await.context("the worker panicked")?
+}
+
+/// The task that keeps `keys` current.
+pub(crate) fn watch_api_keys(
+    bucket: &KeyBucket,
+    keys: &Keys,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    watch_keys(
+        bucket.clone(),
+        keys.clone(),
+        health.part("api keys"),
+        shutdown.clone(),
+    )
+}
+
+/// The task that tells waiting requests how far the log is projected.
+pub(crate) fn watch_positions(
+    query: query_api::QueryState,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (health, shutdown) = (health.clone(), shutdown.clone());
+    async move { query_api::run(query, &health, shutdown).await }
 }

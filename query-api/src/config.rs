@@ -9,7 +9,8 @@ use anyhow::{Result, ensure};
 pub struct Config {
     /// Connections to Postgres; as many queries run at once, others wait
     #[arg(
-        long = "query-connections",
+        id = "query-connections",
+        long,
         env = "METERD_QUERY_CONNECTIONS",
         value_name = "N",
         default_value_t = 8

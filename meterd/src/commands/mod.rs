@@ -2,27 +2,23 @@
 
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod migrate;
+pub(crate) mod roles;
 pub(crate) mod servers;
 pub(crate) mod status;
 pub(crate) mod up;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use tracing_subscriber::EnvFilter;
+use service_kit::telemetry;
 
 use crate::cli::{Cli, Command};
 
 /// Runs the subcommand on a runtime of its own.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
-    let filter = EnvFilter::try_new(&cli.log)
+    telemetry::init(&cli.log, cli.log_format)
         .with_context(|| format!("--log does not take `{}`", cli.log))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -34,6 +30,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Status(args) => status::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Servers(args) => servers::run(args).await,
+            Command::Gateway(args) => roles::gateway(args).await,
+            Command::Worker(args) => roles::worker(args).await,
+            Command::Query(args) => roles::query(args).await,
+            Command::Migrate(args) => migrate::run(args).await,
         }
     })
 }

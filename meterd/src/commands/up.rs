@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin_key;
 use crate::embedded::binaries::BinaryArgs;
 use crate::embedded::datadir::{DataDir, DataDirArgs};
 use crate::embedded::roster::{Ready, Roster};
 use crate::embedded::{ExternalServers, Purpose, Servers, open_log, orphans, random_hex, tail};
 use crate::signals::StopSignals;
-use crate::stack::{self, StackConfig};
+use crate::stack::{self, ServiceConfigs, StackConfig};
 
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8686";
 /// How long requests in flight may take once meterd was asked to stop.
@@ -70,6 +71,9 @@ pub(crate) struct UpArgs {
 
     #[command(flatten)]
     binaries: BinaryArgs,
+
+    #[command(flatten)]
+    services: ServiceConfigs,
 }
 
 pub(crate) async fn run(args: UpArgs) -> Result<ExitCode> {
@@ -134,10 +138,10 @@ async fn serve(
         nats_url: urls.nats.clone(),
         nats_monitor_url: urls.nats_monitor.clone(),
         postgres_url: urls.postgres.clone(),
-        redis_url: urls.redis.clone(),
         secret,
-        admin_key: DataDir::secret_in(&dir.admin_key(), stack::new_admin_key)?,
+        admin_key: DataDir::secret_in(&dir.admin_key(), admin_key::generate)?,
         partitions: args.partitions,
+        services: args.services.clone(),
     };
     let mut announced = Ok(());
     let drained = {
@@ -172,7 +176,7 @@ fn greet(url: &str, dir: &DataDir) {
     eprintln!(
         "  admin key  {key}
   data       {data}
-  try        curl -H \"Authorization: Bearer $(cat '{key}')\" {url}/v1/meter/tenants
+  try        curl -H \"Authorization: Bearer $(cat '{key}')\" {url}/v1/meter/aggregates
   stop       Ctrl-C, or meterd down --data-dir '{data}'"
     );
 }
