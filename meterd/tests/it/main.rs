@@ -1,4 +1,5 @@
 //! Whole-system tests: each runs the real program with real servers in a directory of its own.
 
 mod support;
+mod tour;
 mod up;
