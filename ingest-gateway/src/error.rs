@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use metering_core::code::Code;
 use metering_core::parse::BodyError;
-use serde_json::{Value, json};
+use serde_json::json;
 use service_kit::problem::Problem;
 use uuid::Uuid;
 
@@ -19,139 +19,79 @@ pub struct Rejected {
     pub detail: String,
 }
 
+/// The texts are what the client reads.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    #[error("unsupported media type")]
+    #[error("send the events as `Content-Type: application/json`")]
     MediaType,
-    #[error("unsupported content encoding")]
+    #[error("this Content-Encoding is not understood; send the body as it is")]
     Encoding,
-    #[error("unknown query parameter")]
+    #[error("`{0}`: only `atomic=true` or `atomic=false` is understood here")]
     Parameter(String),
-    #[error("malformed Idempotency-Key")]
+    #[error("Idempotency-Key must be 1 to 255 visible ASCII characters, once")]
     IdempotencyKey,
-    #[error("body over {0} bytes")]
+    #[error("the body may have at most {0} bytes; send smaller batches")]
     BodyTooLarge(usize),
-    #[error("body not sent in time")]
+    #[error("the body did not arrive in time")]
     BodyTimeout,
-    #[error("the client broke off")]
+    #[error("the body ended too early")]
     BodyBroken,
     #[error(transparent)]
     Body(#[from] BodyError),
-    #[error("an event names another tenant than the key's")]
+    #[error("event {index} names a tenant that this key is not bound to; nothing was accepted")]
     TenantMismatch { index: usize },
-    #[error("the one event was refused")]
+    #[error("{}", .0.detail)]
     Single(Rejected),
-    #[error("all events were refused")]
+    #[error("no event was accepted; see `errors`")]
     AllRejected(Vec<Rejected>),
-    #[error("atomic, and some were refused")]
+    #[error("the batch is atomic and some events were refused, so none was accepted; see `errors`")]
     NotAtomic(Vec<Rejected>),
-    #[error("the log did not take all events")]
+    #[error("the log did not take all events; send the same ids again, each will be counted once")]
     Log {
         ids: Vec<Option<Uuid>>,
         outcomes: Vec<&'static str>,
-        full: bool,
     },
 }
 
 impl IntoResponse for IngestError {
     fn into_response(self) -> Response {
-        problem(self).into_response()
+        let (status, code) = status_and_code(&self);
+        let detail = self.to_string();
+        let problem = match self {
+            IngestError::AllRejected(errors) | IngestError::NotAtomic(errors) => {
+                Problem::new(status, code, detail).with("errors", json!(errors))
+            }
+            IngestError::Log { ids, outcomes } => Problem::unavailable(code, detail)
+                .with("ids", json!(ids))
+                .with("outcomes", json!(outcomes)),
+            _ => Problem::new(status, code, detail),
+        };
+        problem.into_response()
     }
 }
 
-fn problem(error: IngestError) -> Problem {
+fn status_and_code(error: &IngestError) -> (StatusCode, &'static str) {
     const BAD: StatusCode = StatusCode::BAD_REQUEST;
     const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
     const TOO_LARGE: StatusCode = StatusCode::PAYLOAD_TOO_LARGE;
     match error {
-        IngestError::MediaType => {
-            let detail = "send the events as `Content-Type: application/json`";
-            Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                detail,
-            )
-        }
-        IngestError::Encoding => {
-            let detail = "this Content-Encoding is not understood; send the body as it is";
-            Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_encoding",
-                detail,
-            )
-        }
-        IngestError::Parameter(name) => Problem::new(
-            BAD,
-            "invalid_parameter",
-            format!("{name}: only `atomic=true` or `atomic=false` is understood here"),
-        ),
-        IngestError::IdempotencyKey => Problem::new(
-            BAD,
-            "invalid_parameter",
-            "Idempotency-Key must be 1 to 255 visible ASCII characters",
-        ),
-        IngestError::BodyTooLarge(limit) => Problem::new(
-            TOO_LARGE,
-            "body_too_large",
-            format!("the body may have at most {limit} bytes; send smaller batches"),
-        ),
-        IngestError::BodyTimeout => Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            "the body did not arrive in time",
-        ),
-        IngestError::BodyBroken => Problem::new(
-            BAD,
-            "body_incomplete",
-            "the body ended before it was complete",
-        ),
-        IngestError::Body(error) => {
-            let detail = error.to_string();
-            match error {
-                BodyError::Empty => Problem::new(BAD, "empty_body", detail),
-                BodyError::InvalidJson(_) => Problem::new(BAD, "invalid_json", detail),
-                BodyError::TooDeep => Problem::new(BAD, "too_deep", detail),
-                BodyError::InvalidShape => Problem::new(BAD, "invalid_shape", detail),
-                BodyError::EmptyBatch => Problem::new(UNPROCESSABLE, "empty_batch", detail),
-                BodyError::BatchTooLarge(_) => Problem::new(TOO_LARGE, "batch_too_large", detail),
-            }
-        }
-        IngestError::TenantMismatch { index } => {
-            let detail = format!(
-                "event {index} names a tenant that this key is not bound to; nothing was accepted"
-            );
-            Problem::new(StatusCode::FORBIDDEN, "tenant_mismatch", detail)
-        }
-        IngestError::Single(Rejected { code, detail, .. }) => Problem::new(
-            if code.is_syntax() { BAD } else { UNPROCESSABLE },
-            code.as_str(),
-            detail,
-        ),
-        IngestError::AllRejected(errors) => Problem::new(
-            UNPROCESSABLE,
-            "all_rejected",
-            "no event of the batch was accepted; see `errors`",
-        )
-        .with("errors", json!(errors)),
-        IngestError::NotAtomic(errors) => {
-            let detail = "the batch is atomic and some of its events were refused, so none was accepted; see `errors`";
-            Problem::new(UNPROCESSABLE, "not_atomic", detail).with("errors", json!(errors))
-        }
-        IngestError::Log {
-            ids,
-            outcomes,
-            full,
-        } => {
-            let reason = if full {
-                "the log is nearly full"
-            } else {
-                "the log did not confirm all events"
-            };
-            let detail =
-                format!("{reason}; send the same ids again, each event will be counted once");
-            Problem::unavailable("unavailable", detail)
-                .with("ids", json!(ids))
-                .with("outcomes", Value::from(outcomes))
-        }
+        IngestError::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+        IngestError::Encoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+        IngestError::Parameter(_) | IngestError::IdempotencyKey => (BAD, "invalid_parameter"),
+        IngestError::BodyTooLarge(_) => (TOO_LARGE, "body_too_large"),
+        IngestError::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+        IngestError::BodyBroken => (BAD, "body_incomplete"),
+        IngestError::Body(BodyError::Empty) => (BAD, "empty_body"),
+        IngestError::Body(BodyError::InvalidJson(_)) => (BAD, "invalid_json"),
+        IngestError::Body(BodyError::TooDeep) => (BAD, "too_deep"),
+        IngestError::Body(BodyError::InvalidShape) => (BAD, "invalid_shape"),
+        IngestError::Body(BodyError::EmptyBatch) => (UNPROCESSABLE, "empty_batch"),
+        IngestError::Body(BodyError::BatchTooLarge(_)) => (TOO_LARGE, "batch_too_large"),
+        IngestError::TenantMismatch { .. } => (StatusCode::FORBIDDEN, "tenant_mismatch"),
+        IngestError::Single(Rejected { code, .. }) if code.is_syntax() => (BAD, code.as_str()),
+        IngestError::Single(Rejected { code, .. }) => (UNPROCESSABLE, code.as_str()),
+        IngestError::AllRejected(_) => (UNPROCESSABLE, "all_rejected"),
+        IngestError::NotAtomic(_) => (UNPROCESSABLE, "not_atomic"),
+        IngestError::Log { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
     }
 }

@@ -64,7 +64,7 @@ mod tests {
             "a=b~c%20+d@e.f-g",
             &longest,
         ] {
-            assert!(is_identifier(&good), "{good}");
+            assert!(is_identifier(good), "{good}");
         }
         let too_long = "a".repeat(129);
         for bad in [

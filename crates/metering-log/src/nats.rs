@@ -27,7 +27,7 @@ use crate::topology;
 const MINIMUM_VERSION: (u64, u64) = (2, 14);
 /// Where a stream's metadata keeps its incarnation.
 const INCARNATION: &str = "meterd_incarnation";
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 /// Bytes a reader has on the way: a few envelopes, so that a worker's memory stays small.
 const READ_AHEAD_BYTES: usize = 4 * 1024 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -226,12 +226,12 @@ impl NatsBackend {
             .await
             .map_err(unavailable)?;
         Ok(messages
-            .map(|message| delivered(message.map_err(unavailable)?))
+            .map(|message| delivered(&message.map_err(unavailable)?))
             .boxed())
     }
 }
 
-fn delivered(message: jetstream::Message) -> Result<Message, BackendError> {
+fn delivered(message: &jetstream::Message) -> Result<Message, BackendError> {
     let info = message.info().map_err(BackendError::Unavailable)?;
     let (seq, stream_time) = (info.stream_sequence, to_chrono(info.published));
     Ok(Message {

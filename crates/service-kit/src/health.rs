@@ -75,24 +75,24 @@ impl Health {
 
 impl HealthReporter {
     pub fn ready(&self) {
-        self.set(Ok(()));
+        self.set(&Ok(()));
     }
 
     /// `reason` is shown to whoever asks `/readyz`: it holds no secret.
     pub fn not_ready(&self, reason: impl Into<String>) {
-        self.set(Err(reason.into()));
+        self.set(&Err(reason.into()));
     }
 
-    fn set(&self, state: Result<(), String>) {
+    fn set(&self, state: &Result<(), String>) {
         let part = &self.part;
         self.health.0.send_if_modified(|parts| {
             let before = parts.insert(part.clone(), state.clone());
-            match (&before, &state) {
+            match (&before, state) {
                 (Some(Err(_)), Ok(())) => tracing::info!(part, "ready"),
                 (Some(Ok(())), Err(reason)) => tracing::warn!(part, reason, "not ready"),
                 _ => {}
             }
-            before.as_ref() != Some(&state)
+            before.as_ref() != Some(state)
         });
     }
 }

@@ -10,6 +10,7 @@ const PREFIX: &str = "mk_";
 const ID_HEX: usize = 12;
 const SECRET_HEX: usize = 48;
 const CHECKSUM_HEX: usize = 8;
+const RANDOM_BYTES: usize = ID_HEX / 2 + SECRET_HEX / 2;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub struct ApiKeySecret(String);
 impl ApiKeySecret {
     /// A new key with 192 random bits.
     pub fn generate() -> Self {
-        let random: [u8; (ID_HEX + SECRET_HEX) / 2] = rand::random();
+        let random: [u8; RANDOM_BYTES] = rand::random();
         let hex = hex(&random);
         let body = format!("{PREFIX}{}_{}", &hex[..ID_HEX], &hex[ID_HEX..]);
         let checksum = checksum(&body);

@@ -36,7 +36,7 @@ pub fn router(state: GatewayState) -> Router {
 
 /// The body of a 202. `accepted + duplicates + rejected` is the number of events sent.
 #[derive(Debug, Serialize)]
-struct Accepted {
+struct Receipted {
     /// Distinct events that are in the log now.
     accepted: usize,
     /// Repeats within this request. Repeats of earlier requests are found later, and not counted.
@@ -132,7 +132,7 @@ async fn append(
         ..
     } = admitted;
     let ids = made_ids.then_some(ids);
-    let answer = Accepted {
+    let answer = Receipted {
         accepted,
         duplicates,
         rejected,
@@ -155,13 +155,9 @@ fn log_error(admitted: Admitted, failed: &[(Vec<usize>, AppendError)]) -> Ingest
             outcomes[*index] = "unknown";
         }
     }
-    let full = failed
-        .iter()
-        .any(|(_, error)| matches!(error, AppendError::Full));
     IngestError::Log {
         ids: admitted.ids,
         outcomes,
-        full,
     }
 }
 
