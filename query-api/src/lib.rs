@@ -42,5 +42,5 @@ pub fn router(state: QueryState, keys: Keys) -> Router {
 /// Without it, receipts are answered 503.
 pub async fn run(state: QueryState, health: &Health, shutdown: CancellationToken) {
     let part = health.part("query");
-    state.visibility.poll(&state.store, &part, shutdown).await;
+    Box::pin(state.visibility.poll(&state.store, &part, shutdown)).await;
 }

@@ -90,7 +90,7 @@ impl Visibility {
                 let _ = timeout(IDLE_INTERVAL, someone).await;
             }
         };
-        shutdown.run_until_cancelled(polls).await;
+        shutdown.run_until_cancelled(Box::pin(polls)).await;
     }
 }
 

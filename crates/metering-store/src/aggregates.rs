@@ -280,22 +280,36 @@ fn push_slices(sql: &mut QueryBuilder<Postgres>, slices: &[Slice], per_tenant: b
     } else {
         ("usage_aggregate_all", "null::integer as tenant_id")
     };
-    let granularities: Vec<i16> = slices.iter().map(|slice| slice.granularity).collect();
-    let starts: Vec<DateTime<Utc>> = slices.iter().map(|slice| slice.from).collect();
-    let ends: Vec<DateTime<Utc>> = slices.iter().map(|slice| slice.to).collect();
-    // `offset 0` keeps it a loop over the slices, each a range of the index.
-    sql.push("unnest(")
-        .push_bind(granularities)
-        .push("::smallint[], ")
-        .push_bind(starts)
-        .push("::timestamptz[], ")
-        .push_bind(ends)
-        .push(format_args!(
-            "::timestamptz[]) as slice(g, starts, ends)
-             cross join lateral (select window_start as at, {tenant}, resource_id, feature_id,
-                 total_quantity as quantity, event_count as events from {table}
-                 where granularity = g and window_start >= starts and window_start < ends"
-        ));
-    ids.push(sql);
-    sql.push(" offset 0) as used");
+    let rows = format_args!(
+        "(select window_start as at, {tenant}, resource_id, feature_id, total_quantity as quantity,
+             event_count as events from {table} where granularity = "
+    );
+    if let [slice] = slices {
+        // The usual case; the planner sees how much it is and may scan in parallel.
+        sql.push(rows)
+            .push_bind(slice.granularity)
+            .push(" and window_start >= ")
+            .push_bind(slice.from)
+            .push(" and window_start < ")
+            .push_bind(slice.to);
+        ids.push(sql);
+        sql.push(") as used");
+    } else {
+        let granularities: Vec<i16> = slices.iter().map(|slice| slice.granularity).collect();
+        let starts: Vec<DateTime<Utc>> = slices.iter().map(|slice| slice.from).collect();
+        let ends: Vec<DateTime<Utc>> = slices.iter().map(|slice| slice.to).collect();
+        sql.push("unnest(")
+            .push_bind(granularities)
+            .push("::smallint[], ")
+            .push_bind(starts)
+            .push("::timestamptz[], ")
+            .push_bind(ends)
+            .push("::timestamptz[]) as slice(g, starts, ends) cross join lateral ")
+            .push(rows)
+            .push("g and window_start >= starts and window_start < ends");
+        ids.push(sql);
+        // `offset 0` keeps it a loop over ranges of the index: left alone, the planner joins all
+        // windows with all slices by granularity.
+        sql.push(" offset 0) as used");
+    }
 }

@@ -13,12 +13,12 @@ use crate::progress;
 
 /// Events of a tenant looked at for one page. A filter that matches rarely gets a short page and
 /// the place to go on from, not a request that reads for minutes.
-pub const MAX_SCAN: i64 = 50_000;
+pub const MAX_SCAN: i64 = 10_000;
 
 /// Seconds of the first stretch of time that is searched when no index has the order, and by how
 /// much every further one is longer.
 const FIRST_STRETCH_SECONDS: i64 = 1;
-const STRETCH_GROWTH: i32 = 8;
+const STRETCH_GROWTH: i32 = 4;
 
 /// Which events; all conditions hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

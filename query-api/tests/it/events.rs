@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
+use metering_store::sqlx;
 use serde_json::{Value, json};
 use service_kit::auth::Scope;
 
@@ -198,6 +199,43 @@ async fn a_listing_neither_repeats_nor_hides() {
 
 /// acme's events that the first pass of the test above inserts: three after each of its 18 pages.
 const FIRST_PASS_LATE: usize = 3 * 18;
+
+/// A filter that matches one event in thousands: short pages that lead to it.
+#[tokio::test]
+async fn a_rare_match_is_found_in_bounded_steps() {
+    let world = World::new().await;
+    let rare = Used {
+        metadata: r#"{"rare":true}"#,
+        ..used(1, "2025-11-20T00:00:01Z")
+    };
+    world
+        .persist(0, 1, &[rare, used(2, "2025-11-20T23:00:00Z")])
+        .await;
+    let copies = 2 * metering_store::events::MAX_SCAN + 10;
+    sqlx::query(
+        "insert into usage_event select timestamp - n * interval '1 second', received_at,
+             persisted_at, gen_random_uuid(), seq, quantity, record_index, tenant_id, resource_id,
+             feature_id, partition, request_id, metadata
+         from usage_event, generate_series(1, $1) as n where id = $2",
+    )
+    .bind(copies)
+    .bind(v7(2))
+    .execute(world.store.pool())
+    .await
+    .unwrap();
+    let mut pages = vec![];
+    let mut cursor = String::new();
+    loop {
+        let query = format!("{DAY}&tenant_id=org_001&metadata.rare=true{cursor}");
+        let list = world.ok(&format!("/v1/meter/events?{query}")).await;
+        pages.push(ids(&list));
+        match list["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(pages, [vec![], vec![], vec![v7(1).to_string()]]);
+}
 
 #[tokio::test]
 async fn a_cursor_is_good_for_its_query_and_tenant_only() {

@@ -1,5 +1,7 @@
 //! The routes against a real Postgres, a database per test.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 mod aggregates;
 mod events;
 mod parameters;

@@ -8,110 +8,111 @@ const YEAR: &str = "from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z";
 const EVENTS: &str = "/v1/meter/events";
 const AGGREGATES: &str = "/v1/meter/aggregates";
 
+/// Each query of `table` is refused with a detail that names the culprit.
+async fn refused(world: &World, path: &str, table: &[(&str, &str)]) {
+    for (query, named) in table {
+        let answer = world.get(&format!("{path}?{query}")).await;
+        let got = (answer.status, answer.code());
+        let expected = (StatusCode::BAD_REQUEST, "invalid_parameter");
+        assert_eq!(got, expected, "{query}: {}", answer.text);
+        let media_type = &answer.headers["content-type"];
+        assert_eq!(media_type, "application/problem+json", "{query}");
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(named), "{query}: {detail}");
+    }
+}
+
+fn numbered(count: usize, name: &str) -> String {
+    let pairs: Vec<_> = (0..count).map(|n| format!("{name}{n}=1")).collect();
+    pairs.join("&")
+}
+
 #[tokio::test]
-async fn bad_parameters_are_refused_by_name() {
+async fn bad_listings_are_refused() {
     let world = World::new().await;
-    let many = (0..70)
-        .map(|n| format!("p{n}=1"))
-        .collect::<Vec<_>>()
-        .join("&");
-    let nine = (0..9)
-        .map(|n| format!("metadata.k{n}=1"))
-        .collect::<Vec<_>>()
-        .join("&");
+    let many = numbered(70, "p");
+    let nine = numbered(9, "metadata.k");
     let long = format!("resource={}", "a".repeat(129));
-    let ages = "from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z";
-    for (path, query, named) in [
-        (EVENTS, "limit=0", "`limit`"),
-        (EVENTS, "limit=-1", "`limit`"),
-        (EVENTS, "limit=1000000000", "`limit`"),
-        (EVENTS, "limit=1001", "`limit`"),
-        (EVENTS, "limit=abc", "`limit`"),
-        (EVENTS, "limit=%2B5", "`limit`"),
-        (EVENTS, "limit=05", "`limit`"),
-        (EVENTS, "limit=", "`limit`"),
-        (EVENTS, "limit=1&limit=1", "`limit`"),
-        (EVENTS, "tenant=a", "`tenant`"),
-        (EVENTS, "window=hour", "`window`"),
-        (EVENTS, "metadata.=1", "`metadata.`"),
-        (EVENTS, "metadata.a=%00", "%00"),
-        (EVENTS, "tenant_id=a%00", "%00"),
-        (EVENTS, "metadata.%00=1", "%00"),
-        (EVENTS, "tenant_id=a%20b", "`tenant_id`"),
-        (EVENTS, "feature=a..b", "`feature`"),
-        (EVENTS, long.as_str(), "`resource`"),
-        (EVENTS, many.as_str(), "64"),
-        (EVENTS, nine.as_str(), "`metadata.KEY`"),
-        (EVENTS, "from=2025-11-20", "`from`"),
-        (EVENTS, "from=2025-11-20T00:00:00", "`from`"),
-        (EVENTS, "from=1763634660", "`from`"),
-        (EVENTS, "to=2025-02-30T00:00:00Z", "`to`"),
-        (EVENTS, "to=2025-02-20T00:00:60Z", "`to`"),
-        (EVENTS, "to=0000-02-20T00:00:00Z", "`to`"),
-        (EVENTS, "to=%2B10000-02-20T00:00:00Z", "`to`"),
+    let table = [
+        ("limit=0", "`limit`"),
+        ("limit=-1", "`limit`"),
+        ("limit=1000000000", "`limit`"),
+        ("limit=1001", "`limit`"),
+        ("limit=abc", "`limit`"),
+        ("limit=%2B5", "`limit`"),
+        ("limit=05", "`limit`"),
+        ("limit=", "`limit`"),
+        ("limit=1&limit=1", "`limit`"),
+        ("tenant=a", "`tenant`"),
+        ("window=hour", "`window`"),
+        ("metadata.=1", "`metadata.`"),
+        ("metadata.a=%00", "%00"),
+        ("tenant_id=a%00", "%00"),
+        ("metadata.%00=1", "%00"),
+        ("tenant_id=a%20b", "`tenant_id`"),
+        ("feature=a..b", "`feature`"),
+        (long.as_str(), "`resource`"),
+        (many.as_str(), "64"),
+        (nine.as_str(), "`metadata.KEY`"),
+        ("from=2025-11-20", "`from`"),
+        ("from=2025-11-20T00:00:00", "`from`"),
+        ("from=1763634660", "`from`"),
+        ("to=2025-02-30T00:00:00Z", "`to`"),
+        ("to=2025-02-20T00:00:60Z", "`to`"),
+        ("to=0000-02-20T00:00:00Z", "`to`"),
+        ("to=%2B10000-02-20T00:00:00Z", "`to`"),
         (
-            EVENTS,
             "from=2025-11-20T00:00:01Z&to=2025-11-20T00:00:00Z",
             "`from`",
         ),
         (
-            EVENTS,
             "from=2025-11-20T00:00:00Z&to=2025-11-20T00:00:00Z",
             "`from`",
         ),
-        ("/v1/meter/events/x", "tenant_id=a", "`id`"),
+    ];
+    refused(&world, EVENTS, &table).await;
+    refused(&world, &format!("{EVENTS}/x"), &[("tenant_id=a", "`id`")]).await;
+    let one = format!("{EVENTS}/019a9b5e-0000-7000-8000-000000000001");
+    refused(&world, &one, &[("tenant_id=a&limit=1", "`limit`")]).await;
+}
+
+#[tokio::test]
+async fn bad_aggregates_are_refused() {
+    let world = World::new().await;
+    let ages = "from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z";
+    let minutes = format!("window=minute&{YEAR}");
+    let (hours, months) = (
+        format!("window=hour&{ages}"),
+        format!("window=month&{ages}"),
+    );
+    let table = [
+        ("limit=1", "`limit`"),
+        ("window=year", "`window`"),
+        ("window=Hour", "`window`"),
+        ("timezone=Europe/Bonn", "`timezone`"),
+        ("timezone=%2B05:30", "`timezone`"),
+        ("group_by=customer", "`group_by`"),
+        ("group_by=resource,resource", "`group_by`"),
+        ("group_by=resource,", "`group_by`"),
+        ("group_by=resource&group_by=feature", "`group_by`"),
+        ("fill=null", "`fill`"),
+        ("totals=yes", "`totals`"),
+        ("top=0&group_by=resource", "`top`"),
+        ("top=1001&group_by=resource", "`top`"),
+        ("top=3", "`top`"),
         (
-            "/v1/meter/events/019a9b5e-0000-7000-8000-000000000001",
-            "tenant_id=a&limit=1",
-            "`limit`",
-        ),
-        (AGGREGATES, "limit=1", "`limit`"),
-        (AGGREGATES, "window=year", "`window`"),
-        (AGGREGATES, "window=Hour", "`window`"),
-        (AGGREGATES, "timezone=Europe/Bonn", "`timezone`"),
-        (AGGREGATES, "timezone=%2B05:30", "`timezone`"),
-        (AGGREGATES, "group_by=customer", "`group_by`"),
-        (AGGREGATES, "group_by=resource,resource", "`group_by`"),
-        (AGGREGATES, "group_by=resource,", "`group_by`"),
-        (
-            AGGREGATES,
-            "group_by=resource&group_by=feature",
-            "`group_by`",
-        ),
-        (AGGREGATES, "fill=null", "`fill`"),
-        (AGGREGATES, "totals=yes", "`totals`"),
-        (AGGREGATES, "top=0&group_by=resource", "`top`"),
-        (AGGREGATES, "top=1001&group_by=resource", "`top`"),
-        (AGGREGATES, "top=3", "`top`"),
-        (
-            AGGREGATES,
             "window=minute&from=2025-11-20T00:00:00Z&to=2025-11-22T00:00:01Z",
             "`window`",
         ),
-        (AGGREGATES, &format!("window=minute&{YEAR}"), "`window`"),
-        (AGGREGATES, &format!("window=hour&{}", ages), "`window`"),
-        (AGGREGATES, &format!("window=month&{}", ages), "`window`"),
+        (&minutes, "`window`"),
+        (&hours, "`window`"),
+        (&months, "`window`"),
         (
-            AGGREGATES,
             "window=day&timezone=Asia/Kolkata&from=1850-01-01T00:00:00Z&to=1852-01-01T00:00:00Z",
             "`timezone`",
         ),
-    ] {
-        let answer = world.get(&format!("{path}?{query}")).await;
-        let got = (answer.status, answer.code());
-        assert_eq!(
-            got,
-            (StatusCode::BAD_REQUEST, "invalid_parameter"),
-            "{query}: {}",
-            answer.text
-        );
-        assert_eq!(
-            answer.headers["content-type"], "application/problem+json",
-            "{query}"
-        );
-        let detail = answer.json["detail"].as_str().unwrap();
-        assert!(detail.contains(named), "{query}: {detail}");
-    }
+    ];
+    refused(&world, AGGREGATES, &table).await;
 }
 
 #[tokio::test]
