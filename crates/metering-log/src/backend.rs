@@ -54,6 +54,10 @@ pub enum BackendError {
     NoSuchStream(u16),
     #[error("stream {0} was not made by meterd: its metadata has no incarnation")]
     Foreign(String),
+    /// Of a publish: nothing was stored and nothing will be.
+    #[error("the broker cannot be used now; nothing was sent")]
+    NotSent(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Of a publish: it may be stored, now or a little later.
     #[error("the broker cannot be reached or refused")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

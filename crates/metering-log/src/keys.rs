@@ -62,7 +62,10 @@ impl KeyBucket {
         &self,
     ) -> Result<impl Stream<Item = KeyChange> + Send + Unpin + use<>, BackendError> {
         let watch = self.0.watch_with_history(">").await.map_err(unavailable)?;
-        let empty = self.0.status().await.map_err(unavailable)?.values() == 0;
+        // The bucket's own `status` is as old as its handle. A key that came since the watch began
+        // is told together with what it makes current.
+        let info = self.0.stream.get_info().await.map_err(unavailable)?;
+        let empty = info.state.messages == 0;
         let mut current = empty;
         let first = futures::stream::iter(empty.then_some(KeyChange::Current));
         let changes = watch

@@ -20,7 +20,7 @@ pub enum Publishing {
     Works,
     /// Waits until this is set to something else.
     Waits,
-    /// Stores nothing and fails.
+    /// Stores nothing and fails, and says that nothing is stored.
     Fails,
     /// Stores the message, and the confirmation is lost.
     LosesAnswer,
@@ -191,7 +191,7 @@ impl MemoryBackend {
             .map_err(|e| BackendError::Unavailable(e.into()))?;
         match now {
             Publishing::Works | Publishing::Waits => self.store(partition, message_id, payload),
-            Publishing::Fails => Err(BackendError::Unavailable("told to fail".into())),
+            Publishing::Fails => Err(BackendError::NotSent("told to fail".into())),
             Publishing::LosesAnswer => self
                 .store(partition, message_id, payload)
                 .and(Err(BackendError::Timeout)),

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{
-    self, DirectGetErrorKind, DiscardPolicy, RetentionPolicy, StorageType,
+    self, DiscardPolicy, RawMessageErrorKind, RetentionPolicy, StorageType,
 };
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions, ServerAddr};
@@ -62,6 +63,10 @@ pub enum ConnectError {
         "this nats-server acknowledges messages before they are on disk; set `jetstream {{ sync_interval: always }}` in its configuration, or pass --allow-async-durability to accept that a power cut loses acknowledged events"
     )]
     NotSynced,
+    #[error(
+        "this nats-server acknowledges messages before they are on disk, and the one that meterd started with did not; restart meterd to go on with it"
+    )]
+    Weaker,
 }
 
 pub struct NatsBackend {
@@ -113,12 +118,13 @@ impl NatsBackend {
     }
 
     /// After a reconnect the server may be another one.
-    async fn verify(&self) -> Result<(), BackendError> {
+    async fn verify(&self) -> Result<(), ConnectError> {
         let link = connects(&self.client);
         if self.verified.load(Ordering::Relaxed) != link {
-            check_server(&self.client, &self.config)
-                .await
-                .map_err(unavailable)?;
+            let found = check_server(&self.client, &self.config).await?;
+            if found == Durability::Async && self.durability != found {
+                return Err(ConnectError::Weaker);
+            }
             self.verified.store(link, Ordering::Relaxed);
         }
         Ok(())
@@ -174,23 +180,31 @@ impl NatsBackend {
         message_id: String,
         payload: Bytes,
     ) -> Result<u64, BackendError> {
-        self.verify().await?;
+        // The client would keep it until there is a link again, long after its caller was told.
+        if self.client.connection_state() != State::Connected {
+            return Err(BackendError::NotSent("the link is down".into()));
+        }
+        self.verify()
+            .await
+            .map_err(|error| BackendError::NotSent(error.into()))?;
         let nats_subject = topology::nats_subject(self.config.generation, partition);
         let message = PublishMessage::build()
             .message_id(message_id)
+            .expected_stream(self.stream(partition))
             .payload(payload);
         let acknowledged = match self.jetstream.send_publish(nats_subject, message).await {
             Ok(sent) => sent.await,
             Err(error) => Err(error),
         };
-        acknowledged
-            .map(|ack| ack.sequence)
-            .map_err(|error| match error.kind() {
-                PublishErrorKind::TimedOut => BackendError::Timeout,
-                PublishErrorKind::StreamNotFound => BackendError::NoSuchStream(partition),
-                _ if is_full(&error) => BackendError::Full,
-                _ => unavailable(error),
-            })
+        let ack = acknowledged.map_err(|error| match error.kind() {
+            PublishErrorKind::TimedOut => BackendError::Timeout,
+            PublishErrorKind::StreamNotFound => BackendError::NoSuchStream(partition),
+            _ if is_full(&error) => BackendError::Full,
+            _ => unavailable(error),
+        })?;
+        // If the link broke meanwhile, a server that nobody has looked at may have confirmed it.
+        self.verify().await.map_err(unavailable)?;
+        Ok(ack.sequence)
     }
 
     async fn tail(
@@ -347,13 +361,15 @@ impl Backend for NatsBackend {
         seq: u64,
     ) -> BoxFuture<'_, Result<Option<Message>, BackendError>> {
         async move {
-            match self.get_stream(partition).await?.direct_get(seq).await {
+            // Asks the leader: a replica that lags would make a gap of what it does not have yet.
+            let stream = self.get_stream(partition).await?;
+            match stream.get_raw_message(seq).await {
                 Ok(found) => Ok(Some(Message {
                     seq,
                     stream_time: to_chrono(found.time),
                     payload: found.payload,
                 })),
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
                 Err(error) => Err(unavailable(error)),
             }
         }

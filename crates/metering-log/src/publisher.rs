@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,15 +78,28 @@ struct Partition {
 
 struct PartitionState {
     nearly_full: AtomicBool,
-    refused_until: Mutex<Option<Instant>>,
+    breaker: Mutex<Breaker>,
     incarnation: Mutex<Uuid>,
     envelopes: AtomicU64,
 }
 
+/// Keeps callers from waiting for a broker that has just failed.
+#[derive(Clone, Copy)]
+enum Breaker {
+    Closed,
+    /// Everyone is refused at once; who comes later may probe.
+    Open {
+        until: Instant,
+    },
+    /// One append is on its way to find out; everyone else is still refused.
+    Probing,
+}
+
 struct Append {
     records: VecDeque<EncodedRecord>,
-    /// Some of its records have been sent already.
-    started: bool,
+    queued_at: Instant,
+    /// How many envelopes its records are in so far.
+    envelopes: u32,
     answer: oneshot::Sender<Result<Appended, AppendError>>,
     _bytes: OwnedSemaphorePermit,
 }
@@ -105,7 +118,7 @@ impl Publisher {
             let info = backend.ensure(number).await?;
             let state = Arc::new(PartitionState {
                 nearly_full: AtomicBool::new(false),
-                refused_until: Mutex::new(None),
+                breaker: Mutex::new(Breaker::Closed),
                 incarnation: Mutex::new(info.incarnation),
                 envelopes: AtomicU64::new(0),
             });
@@ -162,7 +175,9 @@ impl Publisher {
         priority: Priority,
     ) -> Result<Appended, AppendError> {
         let Partition { queue, state } = &self.0.partitions[usize::from(partition)];
-        state.admit(priority)?;
+        if priority == Priority::Report && state.nearly_full.load(Ordering::Relaxed) {
+            return Err(AppendError::Full);
+        }
         let bytes = records.iter().map(EncodedRecord::len).sum::<usize>();
         let permits = u32::try_from(bytes).map_err(|_| AppendError::Unavailable)?;
         let permit = self
@@ -171,10 +186,15 @@ impl Publisher {
             .clone()
             .try_acquire_many_owned(permits)
             .map_err(|_| AppendError::Unavailable)?;
+        // Last, because whoever is let through a breaker that is not closed has to be sent.
+        if !state.admits() {
+            return Err(AppendError::Unavailable);
+        }
         let (answer, answered) = oneshot::channel();
         let append = Append {
             records: records.into(),
-            started: false,
+            queued_at: Instant::now(),
+            envelopes: 0,
             answer,
             _bytes: permit,
         };
@@ -184,26 +204,20 @@ impl Publisher {
 }
 
 impl PartitionState {
-    fn admit(&self, priority: Priority) -> Result<(), AppendError> {
-        if priority == Priority::Report && self.nearly_full.load(Ordering::Relaxed) {
-            return Err(AppendError::Full);
-        }
-        match *self
-            .refused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
-            Some(until) if Instant::now() < until => Err(AppendError::Unavailable),
-            _ => Ok(()),
-        }
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refuse_for(&self, pause: Option<Duration>) {
-        let until = pause.map(|pause| Instant::now() + pause);
-        *self
-            .refused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = until;
+    fn admits(&self) -> bool {
+        let mut breaker = self.breaker();
+        match *breaker {
+            Breaker::Closed => true,
+            Breaker::Open { until } if Instant::now() >= until => {
+                *breaker = Breaker::Probing;
+                true
+            }
+            Breaker::Open { .. } | Breaker::Probing => false,
+        }
     }
 
     fn incarnation(&self) -> Uuid {
@@ -266,12 +280,24 @@ impl Coalescer {
                     () = shutdown.cancelled(), if !self.appends.is_closed() => self.appends.close(),
                 }
             }
-            while let Ok(append) = self.appends.try_recv() {
-                self.waiting.push_back(append);
-            }
+            self.collect();
             if !self.waiting.is_empty() {
                 self.send_one().await;
             }
+        }
+    }
+
+    fn collect(&mut self) {
+        while let Ok(append) = self.appends.try_recv() {
+            self.waiting.push_back(append);
+        }
+        // Who has waited as long as an answer may take is told so, rather than sent after all.
+        let patience = self.config.publish_timeout;
+        while let Some(append) = self
+            .waiting
+            .pop_front_if(|append| append.envelopes == 0 && append.queued_at.elapsed() >= patience)
+        {
+            let _ = append.answer.send(Err(AppendError::Unavailable));
         }
     }
 
@@ -293,7 +319,7 @@ impl Coalescer {
         .await;
         match published.unwrap_or(Err(BackendError::Timeout)) {
             Ok(seq) => {
-                self.state.refuse_for(None);
+                *self.state.breaker() = Breaker::Closed;
                 let appended = Appended {
                     incarnation: self.state.incarnation(),
                     seq,
@@ -311,14 +337,15 @@ impl Coalescer {
         let (mut records, mut ended) = (Vec::new(), Vec::new());
         let mut room = MAX_ENVELOPE_BYTES - envelope::OVERHEAD_BYTES;
         while let Some(append) = self.waiting.front_mut() {
+            let before = records.len();
             while let Some(record) = append
                 .records
                 .pop_front_if(|record| record.len() <= room || records.is_empty())
             {
                 room = room.saturating_sub(record.len());
                 records.push(record);
-                append.started = true;
             }
+            append.envelopes += u32::from(records.len() > before);
             if !append.records.is_empty() {
                 break;
             }
@@ -334,24 +361,31 @@ impl Coalescer {
             error = error as &dyn std::error::Error,
             "an envelope was not confirmed"
         );
-        let outcome = if matches!(error, BackendError::Full) {
-            AppendError::Full
-        } else {
-            AppendError::Unknown
-        };
-        if outcome == AppendError::Unknown {
-            self.state.refuse_for(Some(BREAKER));
-        }
-        for append in ended {
-            let _ = append.answer.send(Err(outcome));
-        }
-        for append in self.waiting.drain(..) {
-            let outcome = if append.started {
-                AppendError::Unknown
-            } else {
+        let outcome = match error {
+            BackendError::Full => AppendError::Full,
+            BackendError::NotSent(_) | BackendError::NoSuchStream(_) | BackendError::Foreign(_) => {
                 AppendError::Unavailable
+            }
+            BackendError::Timeout | BackendError::Unavailable(_) => AppendError::Unknown,
+        };
+        *self.state.breaker() = if outcome == AppendError::Full {
+            // The next look at its size may find room again.
+            self.state.nearly_full.store(true, Ordering::Relaxed);
+            Breaker::Closed
+        } else {
+            let until = Instant::now() + BREAKER;
+            Breaker::Open { until }
+        };
+        // Those who came while it was on its way do not wait for another failure.
+        self.collect();
+        for append in ended.into_iter().chain(self.waiting.drain(..)) {
+            let answer = match append.envelopes {
+                0 => AppendError::Unavailable,
+                1 => outcome,
+                // The earlier envelopes are stored.
+                _ => AppendError::Unknown,
             };
-            let _ = append.answer.send(Err(outcome));
+            let _ = append.answer.send(Err(answer));
         }
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::backend::{BackendError, Message, SharedBackend, StreamInfo};
 
-/// Pause between two attempts to reach the broker again.
+/// Pause between two attempts to read on.
 const RETRY: Duration = Duration::from_millis(200);
 /// How often an idle reader looks whether its link is still the one it opened.
 const LINK_INTERVAL: Duration = Duration::from_secs(1);
@@ -68,7 +68,8 @@ pub struct Reader {
     /// What has been handed over or collected.
     position: Position,
     link: u64,
-    messages: BoxStream<'static, Result<Message, BackendError>>,
+    /// `None` once it was interrupted: whatever comes next has to be asked for again.
+    messages: Option<BoxStream<'static, Result<Message, BackendError>>>,
     /// Collected for the next batch; survives a cancelled `next_batch`.
     collected: Collected,
 }
@@ -97,41 +98,43 @@ impl Reader {
             partition,
             position,
             link,
-            messages,
+            messages: Some(messages),
             collected: Collected::default(),
         })
     }
 
     /// Messages stored and not handed over yet.
     pub async fn lag(&self) -> Result<u64, BackendError> {
-        let collected = self.collected.batch.len() as u64;
-        Ok(self.backend.info(self.partition).await?.last_seq - self.position.seq + collected)
+        let handed_over = self.position.seq - self.collected.batch.len() as u64;
+        let last = self.backend.info(self.partition).await?.last_seq;
+        // A stream that was replaced may be shorter; the next batch raises that alarm.
+        Ok(last.saturating_sub(handed_over))
     }
 
-    /// Waits for a message, collects more until a limit is reached, and hands them over: at least
-    /// one, in sequence. Cancelling it loses nothing.
+    /// Waits for a message, collects more until a limit is reached or the link breaks, and hands
+    /// them over: at least one, in sequence. Cancelling it loses nothing. After an error about the
+    /// log itself every further call fails in the same way.
     pub async fn next_batch(&mut self, limits: BatchLimits) -> Result<Vec<Delivery>, ReaderError> {
-        loop {
-            let Collected {
-                records,
-                bytes,
-                since,
-                ..
-            } = self.collected;
-            if records >= limits.max_records || bytes >= limits.max_bytes {
-                break;
-            }
+        while !self.collected.is_complete(limits) {
+            let since = self.collected.since;
+            let Some(messages) = &mut self.messages else {
+                if since.is_some() {
+                    break;
+                }
+                self.reopen().await?;
+                continue;
+            };
             let wake = since.map_or_else(
                 || Instant::now() + LINK_INTERVAL,
                 |since| since + limits.max_wait,
             );
-            match timeout_at(wake, self.messages.next()).await {
+            match timeout_at(wake, messages.next()).await {
+                // Behind another link may be another log: what came over it is not verified.
+                _ if self.backend.link() != self.link => self.messages = None,
                 Ok(Some(Ok(message))) => self.take(message).await?,
-                Ok(Some(Err(error))) => self.reopen(Some(error)).await?,
-                Ok(None) => self.reopen(None).await?,
+                Ok(Some(Err(error))) => self.interrupt(&error),
+                Ok(None) => self.messages = None,
                 Err(_) if since.is_some() => break,
-                // Nothing came; was that because there is nothing, or because the broker is another?
-                Err(_) if self.backend.link() != self.link => self.reopen(None).await?,
                 Err(_) => {}
             }
         }
@@ -139,59 +142,85 @@ impl Reader {
     }
 
     async fn take(&mut self, message: Message) -> Result<(), ReaderError> {
-        let Message {
-            seq,
-            stream_time,
-            payload,
-        } = message;
         let expected = self.position.seq + 1;
-        if seq != expected {
-            // Lost on the way, or lost from the log? Only the log can tell.
-            return match self.backend.get(self.partition, expected).await? {
-                Some(_) => self.reopen(None).await,
-                None => Err(gap(self.partition, expected, seq)),
+        if message.seq == expected {
+            let hash = self.collected.add(message);
+            self.position = Position {
+                seq: expected,
+                hash,
+                ..self.position
             };
+            return Ok(());
         }
-        let hash = message_hash(&payload);
-        self.position = Position {
-            seq,
-            hash,
-            ..self.position
-        };
-        let collected = &mut self.collected;
-        collected.since.get_or_insert_with(Instant::now);
-        collected.records += record_count(&payload);
-        collected.bytes += payload.len();
-        collected.batch.push(Delivery {
-            seq,
-            hash,
-            stream_time,
-            payload,
-        });
-        Ok(())
+        self.messages = None;
+        if self.collected.since.is_some() {
+            // What came before is handed over first; reading on from it leads here again.
+            return Ok(());
+        }
+        // Lost on the way, or lost from the log? Only the log can tell.
+        match self.backend.get(self.partition, expected).await {
+            Ok(None) if message.seq > expected => Err(gap(self.partition, expected, message.seq)),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.interrupt(&error);
+                Ok(())
+            }
+        }
     }
 
-    /// Goes on from the position over a new link, for as long as that takes.
-    async fn reopen(&mut self, mut cause: Option<BackendError>) -> Result<(), ReaderError> {
+    fn interrupt(&mut self, error: &BackendError) {
+        tracing::warn!(
+            partition = self.partition,
+            seq = self.position.seq,
+            error = error as &dyn std::error::Error,
+            "reading is interrupted"
+        );
+        self.messages = None;
+    }
+
+    /// Goes on from the position, for as long as that takes.
+    async fn reopen(&mut self) -> Result<(), ReaderError> {
+        if self.backend.link() == self.link {
+            sleep(RETRY).await;
+        }
         loop {
-            if let Some(error) = cause {
-                tracing::warn!(
-                    partition = self.partition,
-                    seq = self.position.seq,
-                    error = &error as &dyn std::error::Error,
-                    "reading is interrupted"
-                );
-                sleep(RETRY).await;
-            }
             match Self::open(self.backend.clone(), self.partition, self.position).await {
                 Ok(opened) => {
                     (self.link, self.messages) = (opened.link, opened.messages);
                     return Ok(());
                 }
-                Err(ReaderError::Backend(error)) => cause = Some(error),
+                Err(ReaderError::Backend(error)) => self.interrupt(&error),
                 Err(error) => return Err(error),
             }
+            sleep(RETRY).await;
         }
+    }
+}
+
+impl Collected {
+    fn is_complete(&self, limits: BatchLimits) -> bool {
+        self.records >= limits.max_records || self.bytes >= limits.max_bytes
+    }
+
+    /// Returns the message's hash.
+    fn add(&mut self, message: Message) -> u64 {
+        let Message {
+            seq,
+            stream_time,
+            payload,
+        } = message;
+        let hash = message_hash(&payload);
+        self.since.get_or_insert_with(Instant::now);
+        // A damaged envelope may claim any number.
+        self.records = self.records.saturating_add(record_count(&payload));
+        self.bytes += payload.len();
+        self.batch.push(Delivery {
+            seq,
+            hash,
+            stream_time,
+            payload,
+        });
+        hash
     }
 }
 

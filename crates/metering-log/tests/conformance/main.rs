@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod broker;
 mod publisher;
 
 use std::sync::Arc;
@@ -267,9 +268,14 @@ async fn a_lost_message_stops_the_reader() {
     }
     memory.lose(0, 2);
     let mut reader = Reader::open(log.clone(), 0, start).await.unwrap();
+    // What stands before the gap is handed over first, however much the batch could take.
+    let limits = BatchLimits {
+        max_records: 1000,
+        ..ONE_BY_ONE
+    };
     let mut seen: Vec<Delivery> = Vec::new();
     let error = loop {
-        match reader.next_batch(ONE_BY_ONE).await {
+        match reader.next_batch(limits).await {
             Ok(batch) => seen.extend(batch),
             Err(error) => break error,
         }
@@ -307,4 +313,25 @@ async fn a_reader_survives_broken_links_and_notices_a_replaced_stream() {
         reader.next_batch(ONE_BY_ONE).await,
         Err(ReaderError::Incarnation { .. })
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_collected_does_not_wait_for_a_link() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let start = Position::start(log.ensure(0).await.unwrap().incarnation);
+    let mut reader = Reader::open(log.clone(), 0, start).await.unwrap();
+    let limits = BatchLimits {
+        max_records: 10,
+        max_bytes: usize::MAX,
+        max_wait: Duration::from_hours(1),
+    };
+    log.publish(0, "m1".into(), Bytes::from("x")).await.unwrap();
+    // Collected, and the call that did it is cancelled.
+    let cancelled = tokio::time::timeout(Duration::from_secs(1), reader.next_batch(limits)).await;
+    assert!(cancelled.is_err());
+    memory.break_links();
+    assert_eq!(reader.next_batch(limits).await.unwrap()[0].seq, 1);
+    log.publish(0, "m2".into(), Bytes::from("x")).await.unwrap();
+    assert_eq!(reader.next_batch(ONE_BY_ONE).await.unwrap()[0].seq, 2);
 }

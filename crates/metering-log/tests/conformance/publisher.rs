@@ -12,6 +12,7 @@ use metering_log::{
     AppendError, MemoryBackend, Priority, Publisher, PublisherConfig, SharedBackend,
 };
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,7 +21,10 @@ fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-async fn publisher(log: &SharedBackend, timeout: Duration) -> (Publisher, CancellationToken) {
+pub(crate) async fn publisher(
+    log: &SharedBackend,
+    timeout: Duration,
+) -> (Publisher, CancellationToken) {
     let shutdown = CancellationToken::new();
     let config = PublisherConfig {
         generation: 1,
@@ -37,7 +41,7 @@ async fn publisher(log: &SharedBackend, timeout: Duration) -> (Publisher, Cancel
     )
 }
 
-fn barrier(n: usize) -> EncodedRecord {
+pub(crate) fn barrier(n: usize) -> EncodedRecord {
     EncodedRecord::new(&Record::Barrier {
         nonce: Uuid::from_u128(n as u128),
     })
@@ -219,4 +223,55 @@ async fn a_lost_answer_is_unknown_and_the_breaker_opens_and_closes() {
     // Stored twice, in two envelopes: the ids tell the worker that it is one event.
     assert_eq!(barriers(&log).await, [1, 1]);
     assert_eq!(memory.len(0), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_behind_an_envelope_that_hangs() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let (publisher, _) = publisher(&log, Duration::from_secs(2)).await;
+    memory.set_publishing(Publishing::Waits);
+    let append = |n| publisher.append(0, vec![barrier(n)], Priority::Report);
+    let asked = Instant::now();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        append(2).await
+    };
+    let (first, second) = tokio::join!(append(1), later);
+    assert_eq!(first, Err(AppendError::Unknown));
+    assert_eq!(second, Err(AppendError::Unavailable));
+    assert_eq!(asked.elapsed().as_secs(), 2);
+    // Once the pause is over one append finds out for all.
+    tokio::time::advance(Duration::from_millis(1100)).await;
+    let asked = Instant::now();
+    let (probe, other) = tokio::join!(append(3), async {
+        let refused = append(4).await;
+        (refused, asked.elapsed())
+    });
+    assert_eq!(probe, Err(AppendError::Unknown));
+    assert_eq!(other, (Err(AppendError::Unavailable), Duration::ZERO));
+    tokio::time::advance(Duration::from_millis(1100)).await;
+    memory.set_publishing(Publishing::Works);
+    append(5).await.unwrap();
+    append(6).await.unwrap();
+    assert_eq!(barriers(&log).await, [5, 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sent_is_not_called_unknown_and_a_dropped_caller_harms_nobody() {
+    let memory = MemoryBackend::new();
+    let log: SharedBackend = Arc::new(memory.clone());
+    let (publisher, _) = publisher(&log, Duration::from_secs(2)).await;
+    memory.set_publishing(Publishing::Fails);
+    let append = |n| publisher.append(0, vec![barrier(n)], Priority::Report);
+    assert_eq!(append(1).await, Err(AppendError::Unavailable));
+    tokio::time::advance(Duration::from_millis(1100)).await;
+    memory.set_publishing(Publishing::Waits);
+    let dropped = tokio::time::timeout(Duration::from_millis(500), append(2)).await;
+    assert!(dropped.is_err());
+    memory.set_publishing(Publishing::Works);
+    while append(3).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(barriers(&log).await, [2, 3]);
 }
