@@ -61,10 +61,6 @@ check: $(TOOLS) ## Check formatting, lints, dependencies, spelling and lengths
 fmt: ## Format the sources
 	$(CARGO) fmt --all
 
-.PHONY: bench
-bench: $(SERVERS) build ## Measure, and compare with the floors
-	$(TARGET)/bench $(ARGS)
-
 .PHONY: clean
 clean: ## Delete what was built and installed here; data stays
 	$(CARGO) clean
