@@ -73,7 +73,7 @@ impl Broker {
             monitor_url: Some(format!("http://127.0.0.1:{}", self.monitor_port)),
             generation: 1,
             replicas: 1,
-            max_bytes_per_partition: 1 << 30,
+            max_bytes_per_partition: 256 << 20,
             timeout: Duration::from_millis(1800),
             allow_async_durability: false,
         }
