@@ -19,6 +19,9 @@ const BROKER_TIMEOUT: Duration = Duration::from_millis(1800);
 /// Which broker, and how its streams are made.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Broker")]
+// Named, because a struct with a flattened one has an empty group otherwise, and where this one
+// is optional it would always be missing.
+#[group(args = ["nats_url"])]
 pub(crate) struct BrokerArgs {
     /// NATS broker with JetStream
     #[arg(

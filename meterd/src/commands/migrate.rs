@@ -12,6 +12,8 @@ use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 
 #[derive(Clone, Debug, clap::Args)]
+// The schema alone needs no broker.
+#[command(mut_arg("nats_url", |url| url.required(false)))]
 pub(crate) struct MigrateArgs {
     #[command(flatten)]
     database: DatabaseArgs,

@@ -1,6 +1,8 @@
 //! A `meterd up` of one's own, on free ports and in a temporary directory.
 
+pub(crate) mod deployment;
 mod process;
+pub(crate) mod usage;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -124,21 +126,25 @@ impl Ready {
         *self.pids.get(name).expect("a process of that name")
     }
 
-    /// A connection to the broker. The client takes no credentials from a URL by itself.
     pub(crate) async fn connect_nats(&self) -> async_nats::Client {
-        let server: async_nats::ServerAddr = self.nats_url.parse().expect("a URL");
-        let (user, password) = (server.username(), server.password());
-        let options = async_nats::ConnectOptions::with_user_and_password(
-            user.expect("a user").to_owned(),
-            password.expect("a password").to_owned(),
-        );
-        options.connect(server).await.expect("NATS answers")
+        connect_nats(&self.nats_url).await
     }
 
     /// Whether any of the processes still runs.
     pub(crate) fn any_alive(&self) -> bool {
         self.pids.values().any(|&pid| is_alive(pid))
     }
+}
+
+/// A connection to the broker. The client takes no credentials from a URL by itself.
+pub(crate) async fn connect_nats(url: &str) -> async_nats::Client {
+    let server: async_nats::ServerAddr = url.parse().expect("a URL");
+    let (user, password) = (server.username(), server.password());
+    let options = async_nats::ConnectOptions::with_user_and_password(
+        user.expect("a user").to_owned(),
+        password.expect("a password").to_owned(),
+    );
+    options.connect(server).await.expect("NATS answers")
 }
 
 /// A running `meterd up`. A test ends it with [`Meterd::stop`] or [`Meterd::kill9`]; when the
