@@ -206,7 +206,9 @@ async fn disturb(deployment: &mut Deployment, rng: &mut StdRng) {
             }
         }
         // What cannot start while the broker is away ends; a supervisor starts it again.
-        deployment.roles().for_each(|role| role.supervise());
+        for role in deployment.roles() {
+            role.supervise();
+        }
     }
     for role in deployment.roles() {
         role.ready().await;
