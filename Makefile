@@ -61,6 +61,11 @@ check: $(TOOLS) ## Check formatting, lints, dependencies, spelling and lengths
 fmt: ## Format the sources
 	$(CARGO) fmt --all
 
+.PHONY: bench
+bench: $(SERVERS) ## Measure: rates, latencies, and that every accepted event counts once
+	$(CARGO) build $(LOCKED) -p bench -p meterd
+	@$(TARGET)/bench $(ARGS)
+
 .PHONY: clean
 clean: ## Delete what was built and installed here; data stays
 	$(CARGO) clean
