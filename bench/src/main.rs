@@ -31,7 +31,8 @@ const FLAT_OUT: Duration = Duration::from_secs(10);
 /// event counts once. Prints one table. Latencies run from the moment a request was due, not from
 /// when a connection became free for it.
 ///
-/// Exit code 1: an event was lost or counted twice, or a target rate was not reached.
+/// Exit code 1: an event was lost or counted twice, a target rate was not reached, or it could not
+/// be measured.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -84,8 +85,17 @@ impl Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<ExitCode> {
     let machine = report::machine();
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
