@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use service_kit::telemetry::LogFormat;
 
-use crate::commands::{doctor, down, migrate, roles, servers, status, up};
+use crate::commands::{config, doctor, down, migrate, roles, servers, status, up};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Query(roles::QueryArgs),
     /// Bring Postgres' schema to this version; make a first API key
     Migrate(migrate::MigrateArgs),
+    /// Print what a role would run with, secrets hidden
+    Config(config::ConfigArgs),
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod migrate;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Worker(args) => roles::worker(args).await,
             Command::Query(args) => roles::query(args).await,
             Command::Migrate(args) => migrate::run(args).await,
+            Command::Config(args) => config::run(args).await,
         }
     })
 }

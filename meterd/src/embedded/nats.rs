@@ -83,6 +83,9 @@ jetstream {{
   # An acknowledgement means that the message is on the disk. With the default of two minutes a
   # power cut loses what was acknowledged since.
   sync_interval: always
+  # The streams' own limits count, which are back-pressure and not a reservation. The default,
+  # three quarters of the free disk, refuses to create them on a small disk.
+  max_file_store: 1TB
 }}
 "#
         )
