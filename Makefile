@@ -29,7 +29,7 @@ $(SERVERS): requirements.txt scripts/venv
 	scripts/venv
 	@touch $@
 
-$(TOOLS): requirements-dev.txt scripts/venv
+$(TOOLS): requirements-dev.txt examples/replay_flights/requirements.txt scripts/venv
 	scripts/venv tools
 	@touch $@
 

@@ -1,6 +1,7 @@
 //! Whole-system tests: each runs the real program with real servers in a directory of its own.
 
 mod exactly_once;
+mod flights;
 mod support;
 mod tour;
 mod up;
