@@ -13,6 +13,7 @@ pub mod new_event;
 pub mod parse;
 pub mod partition;
 pub mod position;
+pub mod quota;
 pub mod receipt;
 pub mod record;
 pub mod signed;

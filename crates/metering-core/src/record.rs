@@ -62,6 +62,9 @@ pub struct Resolve<'a> {
     pub tenant_id: &'a str,
     /// What was really used; only a commit has it.
     pub quantity: Option<i64>,
+    /// The work is done: commit it even if it is more than was held.
+    pub overshoot: bool,
+    /// As in [`Take`]; of a cancel: that of the take, until which it may still arrive.
     pub not_after_us: i64,
 }
 
@@ -76,6 +79,7 @@ pub struct Amend<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document<'a> {
     pub id: Uuid,
+    /// Random: names this change of the quota.
     pub version: u64,
     pub json: &'a str,
 }
@@ -213,6 +217,7 @@ pub(crate) mod tests {
             attempt,
             tenant_id: "t",
             quantity: Some(2),
+            overshoot: false,
             not_after_us: 4,
         };
         let amend = Amend {

@@ -155,7 +155,7 @@ fn push(bounds: &mut Vec<DateTime<Utc>>, bound: DateTime<Utc>) -> Result<(), Too
 }
 
 /// When `date` begins in `zone`. A midnight that does not exist is the first instant after the gap.
-fn first_instant(zone: Tz, date: NaiveDate) -> DateTime<Utc> {
+pub(crate) fn first_instant(zone: Tz, date: NaiveDate) -> DateTime<Utc> {
     use chrono::LocalResult::{Ambiguous, None, Single};
     let midnight = date.and_time(NaiveTime::MIN);
     match zone.from_local_datetime(&midnight) {
