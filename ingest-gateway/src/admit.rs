@@ -19,12 +19,12 @@ use crate::error::{IngestError, Rejected};
 const IDEMPOTENCY_NAMESPACE: Uuid = Uuid::from_u128(0x6d65_7465_7264_5f69_8465_6d70_6f74_656e);
 
 /// What is known of a request besides its events.
-pub struct Terms<'a> {
+pub struct Terms {
     pub now: DateTime<Utc>,
     pub request_id: Uuid,
-    pub idempotency_key: Option<&'a str>,
+    pub idempotency_key: Option<String>,
     /// The only tenant the caller may write.
-    pub bound_to: Option<&'a str>,
+    pub bound_to: Option<String>,
     pub atomic: bool,
     pub partitions: u16,
     /// Makes a fresh id (UUIDv7).
@@ -54,13 +54,13 @@ pub struct Share {
 }
 
 /// Decides about every event of a request.
-pub fn admit(body: Body<'_>, terms: &Terms<'_>) -> Result<Admitted, IngestError> {
+pub fn admit(body: Body<'_>, terms: &Terms) -> Result<Admitted, IngestError> {
     let single = body.single;
     let mut admitted = Admitted::default();
     let mut events = Vec::with_capacity(body.events.len());
     for (index, event) in body.events.into_iter().enumerate() {
-        if let (Ok(event), Some(bound_to)) = (&event, terms.bound_to)
-            && event.tenant_id != bound_to
+        if let (Ok(event), Some(bound_to)) = (&event, &terms.bound_to)
+            && event.tenant_id != *bound_to
         {
             return Err(IngestError::TenantMismatch { index });
         }
@@ -95,7 +95,7 @@ pub fn admit(body: Body<'_>, terms: &Terms<'_>) -> Result<Admitted, IngestError>
 }
 
 impl Admitted {
-    fn accept(&mut self, index: usize, id: Uuid, event: &NewEvent<'_>, terms: &Terms<'_>) {
+    fn accept(&mut self, index: usize, id: Uuid, event: &NewEvent<'_>, terms: &Terms) {
         let share = self
             .partitions
             .entry(partition_of(&event.tenant_id, terms.partitions))
@@ -110,7 +110,7 @@ impl Admitted {
                 feature: &event.feature,
                 quantity: event.quantity,
                 timestamp_us: event.timestamp.unwrap_or(terms.now).timestamp_micros(),
-                metadata: event.metadata,
+                metadata: &event.metadata,
                 received_us: terms.now.timestamp_micros(),
                 payload_hash: event.payload_hash,
                 request_id: terms.request_id,
@@ -138,8 +138,8 @@ impl Admitted {
     }
 }
 
-fn made_id(terms: &Terms<'_>, index: usize) -> Uuid {
-    match terms.idempotency_key {
+fn made_id(terms: &Terms, index: usize) -> Uuid {
+    match &terms.idempotency_key {
         None => (terms.new_id)(),
         // NUL cannot be part of the key, so key and index cannot run into each other.
         Some(key) => Uuid::new_v5(&IDEMPOTENCY_NAMESPACE, format!("{key}\0{index}").as_bytes()),

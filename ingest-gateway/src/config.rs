@@ -9,6 +9,14 @@ pub struct Config {
     #[arg(long = "gateway-max-body-bytes", env = "METERD_GATEWAY_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
     pub max_body_bytes: usize,
 
+    /// Bytes of a request's body once it is decompressed
+    #[arg(long = "gateway-max-inflated-bytes", env = "METERD_GATEWAY_MAX_INFLATED_BYTES", value_name = "BYTES", default_value_t = 32 * 1024 * 1024)]
+    pub max_inflated_bytes: usize,
+
+    /// Bytes that all requests' bodies may hold at one time, beyond 32 KiB each
+    #[arg(long = "gateway-memory-bytes", env = "METERD_GATEWAY_MEMORY_BYTES", value_name = "BYTES", default_value_t = 128 * 1024 * 1024)]
+    pub memory_bytes: usize,
+
     /// Events in one request
     #[arg(
         long = "gateway-max-events",

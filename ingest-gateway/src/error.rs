@@ -1,12 +1,18 @@
 //! What the gateway can answer other than 202.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metering_core::code::Code;
 use metering_core::parse::BodyError;
 use serde_json::json;
 use service_kit::problem::Problem;
 use uuid::Uuid;
+
+use crate::body::OWN_BYTES;
+
+const MEDIA_TYPES: &str = "application/json, application/x-ndjson, application/cloudevents+json, \
+                           application/cloudevents-batch+json";
+const ENCODINGS: &str = "gzip, zstd";
 
 /// A refused event of a batch.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -22,9 +28,9 @@ pub struct Rejected {
 /// The texts are what the client reads.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    #[error("send the events as `Content-Type: application/json`")]
+    #[error("one Content-Type of {MEDIA_TYPES}; the data of a CloudEvent in binary mode is JSON")]
     MediaType,
-    #[error("this Content-Encoding is not understood; send the body as it is")]
+    #[error("one Content-Encoding of {ENCODINGS} is understood, or none")]
     Encoding,
     #[error("`{0}`: only `atomic=true` or `atomic=false` is understood here")]
     Parameter(String),
@@ -32,6 +38,14 @@ pub enum IngestError {
     IdempotencyKey,
     #[error("the body may have at most {0} bytes; send smaller batches")]
     BodyTooLarge(usize),
+    #[error("the body may have at most {0} bytes when it is decompressed; send smaller batches")]
+    InflatedTooLarge(usize),
+    #[error("the body is not what its Content-Encoding says, or ends too early")]
+    Undecodable,
+    #[error(
+        "too many large requests are being read; send it again, or at most {OWN_BYTES} bytes at a time"
+    )]
+    Busy,
     #[error("the body did not arrive in time")]
     BodyTimeout,
     #[error("the body ended too early")]
@@ -64,6 +78,21 @@ impl IntoResponse for IngestError {
             IngestError::Log { ids, outcomes } => Problem::unavailable(code, detail)
                 .with("ids", json!(ids))
                 .with("outcomes", json!(outcomes)),
+            IngestError::Busy => Problem::unavailable(code, detail),
+            IngestError::MediaType => {
+                return (
+                    [(header::ACCEPT, MEDIA_TYPES)],
+                    Problem::new(status, code, detail),
+                )
+                    .into_response();
+            }
+            IngestError::Encoding => {
+                return (
+                    [(header::ACCEPT_ENCODING, ENCODINGS)],
+                    Problem::new(status, code, detail),
+                )
+                    .into_response();
+            }
             _ => Problem::new(status, code, detail),
         };
         problem.into_response()
@@ -78,13 +107,16 @@ fn status_and_code(error: &IngestError) -> (StatusCode, &'static str) {
         IngestError::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
         IngestError::Encoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
         IngestError::Parameter(_) | IngestError::IdempotencyKey => (BAD, "invalid_parameter"),
-        IngestError::BodyTooLarge(_) => (TOO_LARGE, "body_too_large"),
+        IngestError::BodyTooLarge(_) | IngestError::InflatedTooLarge(_) => {
+            (TOO_LARGE, "body_too_large")
+        }
+        IngestError::Undecodable => (BAD, "invalid_encoding"),
         IngestError::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
         IngestError::BodyBroken => (BAD, "body_incomplete"),
         IngestError::Body(BodyError::Empty) => (BAD, "empty_body"),
         IngestError::Body(BodyError::InvalidJson(_)) => (BAD, "invalid_json"),
         IngestError::Body(BodyError::TooDeep) => (BAD, "too_deep"),
-        IngestError::Body(BodyError::InvalidShape) => (BAD, "invalid_shape"),
+        IngestError::Body(BodyError::InvalidShape(_)) => (BAD, "invalid_shape"),
         IngestError::Body(BodyError::EmptyBatch) => (UNPROCESSABLE, "empty_batch"),
         IngestError::Body(BodyError::BatchTooLarge(_)) => (TOO_LARGE, "batch_too_large"),
         IngestError::TenantMismatch { .. } => (StatusCode::FORBIDDEN, "tenant_mismatch"),
@@ -92,6 +124,8 @@ fn status_and_code(error: &IngestError) -> (StatusCode, &'static str) {
         IngestError::Single(Rejected { code, .. }) => (UNPROCESSABLE, code.as_str()),
         IngestError::AllRejected(_) => (UNPROCESSABLE, "all_rejected"),
         IngestError::NotAtomic(_) => (UNPROCESSABLE, "not_atomic"),
-        IngestError::Log { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        IngestError::Busy | IngestError::Log { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Accepts usage events over HTTP and answers 202 once the log has fsynced them.
 
 pub mod admit;
+mod body;
 pub mod config;
+mod content;
 pub mod error;
 pub mod routes;
 pub mod state;

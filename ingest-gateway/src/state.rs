@@ -1,17 +1,48 @@
 //! What handlers share.
 
+use std::sync::Arc;
+
+use metering_core::receipt::receipt_key;
 use metering_core::signed::SigningKey;
 use metering_log::backend::Durability;
 use metering_log::publisher::Publisher;
+use tokio::sync::Semaphore;
 
+use crate::body::SharedMemory;
 use crate::config::Config;
 
 #[derive(Clone)]
 pub struct GatewayState {
-    pub config: Config,
-    pub publisher: Publisher,
+    pub(crate) config: Arc<Config>,
+    pub(crate) publisher: Publisher,
     /// Seals receipts.
-    pub receipts: SigningKey,
+    pub(crate) receipts: SigningKey,
     /// What an acknowledgement of the log is worth.
-    pub durability: Durability,
+    pub(crate) durability: Durability,
+    pub(crate) bounds: Bounds,
+}
+
+/// What requests have to share.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    pub(crate) memory: SharedMemory,
+    /// Large bodies that are parsed at one time, as many as there are cores: parsing copies.
+    pub(crate) parsers: Arc<Semaphore>,
+}
+
+impl GatewayState {
+    /// `secret` is the deployment's, `durability` what an acknowledgement of the log is worth.
+    pub fn new(config: Config, publisher: Publisher, secret: &str, durability: Durability) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            publisher,
+            receipts: receipt_key(secret),
+            durability,
+            bounds: Bounds {
+                memory: SharedMemory::new(config.memory_bytes),
+                parsers: Arc::new(Semaphore::new(cores)),
+            },
+            config: Arc::new(config),
+        }
+    }
 }

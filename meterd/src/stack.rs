@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use axum::Router;
 use ingest_gateway::GatewayState;
-use metering_core::receipt::receipt_key;
 use metering_log::keys::KeyBucket;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
@@ -94,12 +93,12 @@ pub(crate) async fn run(
     let worker = tasks.spawn(worker);
     let query = query_api::start(services.query, &config.postgres_url, &secret).await?;
     tasks.spawn(watch_positions(query.clone(), &health, &behind));
-    let gateway = GatewayState {
-        config: services.gateway,
-        publisher: publisher.clone(),
-        receipts: receipt_key(&secret),
-        durability: broker.log.durability(),
-    };
+    let gateway = GatewayState::new(
+        services.gateway,
+        publisher.clone(),
+        &secret,
+        broker.log.durability(),
+    );
     let router = Router::new()
         .merge(ingest_gateway::router(gateway, keys.clone()))
         .merge(query_api::router(query, keys))

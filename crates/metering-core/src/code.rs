@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     InvalidJson,
+    TooDeep,
     InvalidShape,
     DuplicateField,
     UnknownField,
@@ -17,12 +18,14 @@ pub enum Code {
     TimestampInFuture,
     InvalidMetadata,
     MetadataTooLarge,
+    InvalidCloudevent,
 }
 
 impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::InvalidJson => "invalid_json",
+            Code::TooDeep => "too_deep",
             Code::InvalidShape => "invalid_shape",
             Code::DuplicateField => "duplicate_field",
             Code::UnknownField => "unknown_field",
@@ -36,6 +39,7 @@ impl Code {
             Code::TimestampInFuture => "timestamp_in_future",
             Code::InvalidMetadata => "invalid_metadata",
             Code::MetadataTooLarge => "metadata_too_large",
+            Code::InvalidCloudevent => "invalid_cloudevent",
         }
     }
 
@@ -43,7 +47,7 @@ impl Code {
     pub fn is_syntax(self) -> bool {
         matches!(
             self,
-            Code::InvalidJson | Code::InvalidShape | Code::DuplicateField
+            Code::InvalidJson | Code::TooDeep | Code::InvalidShape | Code::DuplicateField
         )
     }
 }

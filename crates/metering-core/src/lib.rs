@@ -3,11 +3,13 @@
 //! time and ids are arguments, so every line here can be property-tested.
 
 pub mod aggregate;
+pub mod cloud_event;
 pub mod code;
 pub mod envelope;
 pub mod event;
 pub mod judge;
 pub mod limits;
+mod members;
 pub mod metadata;
 pub mod new_event;
 pub mod parse;

@@ -8,6 +8,8 @@ pub const MAX_QUANTITY: i64 = 1_000_000_000_000;
 pub const MAX_METADATA_BYTES: usize = 8 * 1024;
 /// Keys in one event's metadata, nested ones included.
 pub const MAX_METADATA_KEYS: usize = 64;
+/// Bytes of one CloudEvent's data as sent: its metadata, and the members that are read from it.
+pub const MAX_DATA_BYTES: usize = MAX_METADATA_BYTES + 1024;
 /// Nesting of one event's metadata; parsers and jsonb recurse.
 pub const MAX_METADATA_DEPTH: usize = 32;
 /// Nesting of a request body: the metadata's, inside an event, inside an array, inside `{"events"}`.

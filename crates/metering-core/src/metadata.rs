@@ -211,9 +211,10 @@ impl<'de> Visitor<'de> for Level<'_> {
                 depth: level.depth,
             })?;
             if let Some(name) = names.replace(name) {
+                let shown: String = name.chars().take(64).collect();
                 return Err(level
                     .walk
-                    .refuse(invalid(format!("metadata has the key {name:?} twice"))));
+                    .refuse(invalid(format!("metadata has the key {shown:?} twice"))));
             }
         }
         Ok(())

@@ -25,7 +25,7 @@ pub struct NewEvent<'a> {
     pub quantity: i64,
     pub timestamp: Option<DateTime<Utc>>,
     /// The JSON object as sent.
-    pub metadata: &'a str,
+    pub metadata: Cow<'a, str>,
     /// XXH3-64 over the fields as sent. An absent timestamp hashes as absent, so that a retry is
     /// never mistaken for another event.
     pub payload_hash: i64,
@@ -109,7 +109,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
 /// A field name, borrowed unless it is written with escapes.
 #[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Name<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 fn unknown_field(name: &str) -> Refusal {
     let known = "id, tenant_id, resource, feature, quantity, timestamp, metadata";
@@ -126,15 +126,22 @@ impl<'a> Fields<'a> {
             return Err(refusal);
         }
         let id = self.id.map(|raw| parse_id(raw.get())).transpose()?;
-        let tenant_id = identifier("tenant_id", self.tenant_id)?;
-        let resource = identifier("resource", self.resource)?;
-        let feature = identifier("feature", self.feature)?;
+        let name = |field, raw: Option<&'a RawValue>| {
+            let text = raw.map(|raw| string(raw.get(), Code::InvalidIdentifier, field));
+            identifier(field, text.transpose()?)
+        };
+        let tenant_id = name("tenant_id", self.tenant_id)?;
+        let resource = name("resource", self.resource)?;
+        let feature = name("feature", self.feature)?;
         let quantity = self
             .quantity
             .map_or(Ok(1), |raw| parse_quantity(raw.get()))?;
         let timestamp = self
             .timestamp
-            .map(|raw| parse_timestamp(raw.get(), now))
+            .map(|raw| {
+                let text = string(raw.get(), Code::InvalidTimestamp, "timestamp")?;
+                parse_timestamp("timestamp", &text, now)
+            })
             .transpose()?;
         let metadata = self.metadata.map_or("{}", RawValue::get);
         metadata::check(metadata)?;
@@ -146,14 +153,14 @@ impl<'a> Fields<'a> {
             feature,
             quantity,
             timestamp,
-            metadata,
+            metadata: metadata.into(),
             payload_hash,
         })
     }
 }
 
 /// Length-prefixed, so that no two lists of fields hash the same bytes.
-fn payload_hash(
+pub(crate) fn payload_hash(
     resource: &str,
     feature: &str,
     quantity: i64,
@@ -172,7 +179,8 @@ fn payload_hash(
     hash.digest().cast_signed()
 }
 
-fn string<'a>(raw: &'a str, code: Code, what: &str) -> Result<Cow<'a, str>, Refusal> {
+/// The text of the JSON string `raw`; anything else is refused with `code`.
+pub(crate) fn string<'a>(raw: &'a str, code: Code, what: &str) -> Result<Cow<'a, str>, Refusal> {
     if !raw.starts_with('"') {
         return Err(Refusal::new(code, format!("{what} must be a string")));
     }
@@ -181,14 +189,11 @@ fn string<'a>(raw: &'a str, code: Code, what: &str) -> Result<Cow<'a, str>, Refu
     Ok(text)
 }
 
-fn identifier<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Refusal> {
-    let raw = raw.ok_or_else(|| {
-        Refusal::new(
-            Code::MissingField,
-            format!("the field {field:?} is missing"),
-        )
-    })?;
-    let text = string(raw.get(), Code::InvalidIdentifier, field)?;
+pub(crate) fn identifier<'a>(
+    field: &str,
+    text: Option<Cow<'a, str>>,
+) -> Result<Cow<'a, str>, Refusal> {
+    let text = text.ok_or_else(|| missing(field))?;
     if is_identifier(&text) {
         return Ok(text);
     }
@@ -197,6 +202,11 @@ fn identifier<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>
         Code::InvalidIdentifier,
         format!("{field} must be {rule}"),
     ))
+}
+
+pub(crate) fn missing(field: &str) -> Refusal {
+    let detail = format!("the field {field:?} is missing");
+    Refusal::new(Code::MissingField, detail)
 }
 
 /// A canonical UUID; braces, `urn:uuid:` and upper case are understood.
@@ -208,7 +218,7 @@ fn parse_id(raw: &str) -> Result<Uuid, Refusal> {
         .ok_or_else(|| Refusal::new(Code::InvalidId, "id must be a UUID other than the nil UUID"))
 }
 
-fn parse_quantity(raw: &str) -> Result<i64, Refusal> {
+pub(crate) fn parse_quantity(raw: &str) -> Result<i64, Refusal> {
     let digits = raw.bytes().all(|b| b.is_ascii_digit());
     raw.parse()
         .ok()
@@ -221,17 +231,19 @@ fn parse_quantity(raw: &str) -> Result<i64, Refusal> {
         })
 }
 
-fn parse_timestamp(raw: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Refusal> {
-    let text = string(raw, Code::InvalidTimestamp, "timestamp")?;
-    let instant = rfc3339_instant(&text).ok_or_else(|| {
-        let detail =
-            "timestamp must be an RFC 3339 date-time with an offset, like 2025-11-20T10:31:00Z";
-        Refusal::new(Code::InvalidTimestamp, detail)
+pub(crate) fn parse_timestamp(
+    field: &str,
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, Refusal> {
+    let instant = rfc3339_instant(text).ok_or_else(|| {
+        let rule = "must be an RFC 3339 date-time with an offset, like 2025-11-20T10:31:00Z";
+        Refusal::new(Code::InvalidTimestamp, format!("{field} {rule}"))
     })?;
     if instant > now + MAX_FUTURE_SKEW {
         let minutes = MAX_FUTURE_SKEW.num_minutes();
         let detail =
-            format!("timestamp lies more than {minutes} minutes ahead of the server's clock");
+            format!("{field} lies more than {minutes} minutes ahead of the server's clock");
         return Err(Refusal::new(Code::TimestampInFuture, detail));
     }
     Ok(instant)
@@ -286,7 +298,11 @@ mod tests {
     fn defaults_and_canonical_ids() {
         let event = one(r#"{"tenant_id":"\u0074","resource":"r","feature":"f"}"#).unwrap();
         assert_eq!(
-            (event.tenant_id.as_ref(), event.quantity, event.metadata),
+            (
+                event.tenant_id.as_ref(),
+                event.quantity,
+                event.metadata.as_ref()
+            ),
             ("t", 1, "{}")
         );
         assert_eq!((event.id, event.timestamp), (None, None));

@@ -1,20 +1,16 @@
 //! `POST /v1/meter/events`.
 
-use std::time::Duration;
-
 use axum::body::Body as RequestBody;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use futures::future::join_all;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use metering_core::parse::parse_body;
+use metering_core::parse::{parse_binary_cloud_event, parse_body};
 use metering_core::receipt::{self, ReceiptPart};
-use metering_core::signed::SigningKey;
 use metering_log::backend::Durability;
-use metering_log::publisher::{AppendError, Priority, Publisher};
+use metering_log::publisher::{AppendError, Priority};
 use serde::Serialize;
 use service_kit::auth::{Caller, Scope};
 use service_kit::clock;
@@ -22,7 +18,8 @@ use service_kit::request_log::RequestId;
 use uuid::Uuid;
 
 use crate::admit::{Admitted, Share, Terms, admit};
-use crate::config::Config;
+use crate::body::{self, OWN_BYTES};
+use crate::content::{Content, attributes, content, encoding};
 use crate::error::{IngestError, Rejected};
 use crate::state::GatewayState;
 
@@ -61,41 +58,57 @@ async fn ingest(
     caller
         .require(Scope::Ingest)
         .map_err(IntoResponse::into_response)?;
-    let refuse = IntoResponse::into_response;
-    let atomic = is_atomic(query.as_deref()).map_err(refuse)?;
-    let idempotency_key = idempotency_key(&headers).map_err(refuse)?;
-    check_content(&headers).map_err(refuse)?;
-    let bytes = read(body, &state.config).await.map_err(refuse)?;
-    let now = clock::now();
-    let (partitions, bound_to) = (state.publisher.partitions(), caller.tenant_id.as_deref());
     let terms = Terms {
-        now,
+        now: clock::now(),
         request_id,
-        idempotency_key,
-        bound_to,
-        atomic,
-        partitions,
+        idempotency_key: idempotency_key(&headers).map_err(IntoResponse::into_response)?,
+        bound_to: caller.tenant_id,
+        atomic: is_atomic(query.as_deref()).map_err(IntoResponse::into_response)?,
+        partitions: state.publisher.partitions(),
         new_id: Uuid::now_v7,
     };
-    let body = parse_body(&bytes, state.config.max_events, now).map_err(|e| refuse(e.into()))?;
-    let admitted = admit(body, &terms).map_err(refuse)?;
-    append(
-        admitted,
-        &state.publisher,
-        &state.receipts,
-        state.durability,
-    )
-    .await
-    .map_err(refuse)
+    accept(&state, terms, headers, body)
+        .await
+        .map_err(IntoResponse::into_response)
+}
+
+async fn accept(
+    state: &GatewayState,
+    terms: Terms,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> Result<Response, IngestError> {
+    let (content, encoding) = (content(&headers)?, encoding(&headers)?);
+    let held = body::read(body, encoding, &state.config, &state.bounds.memory).await?;
+    let is_large = held.bytes.len() > OWN_BYTES;
+    let max_events = state.config.max_events;
+    let work = move || {
+        let terms = Terms {
+            now: clock::now(),
+            ..terms
+        };
+        let body = match content {
+            Content::Events(format) => parse_body(&held.bytes, format, max_events, terms.now),
+            Content::BinaryCloudEvent => {
+                parse_binary_cloud_event(attributes(&headers), &held.bytes, terms.now)
+            }
+        };
+        admit(body?, &terms)
+    };
+    let admitted = if is_large {
+        // Milliseconds of work would keep everyone else's requests waiting here.
+        let _slot = state.bounds.parsers.acquire().await;
+        let parsed = tokio::task::spawn_blocking(work).await;
+        parsed.expect("parsing neither panics nor is aborted")?
+    } else {
+        work()?
+    };
+    append(admitted, state).await
 }
 
 /// Appends to all partitions at once and answers when each has fsynced, or one has not.
-async fn append(
-    mut admitted: Admitted,
-    publisher: &Publisher,
-    receipts: &SigningKey,
-    durability: Durability,
-) -> Result<Response, IngestError> {
+async fn append(mut admitted: Admitted, state: &GatewayState) -> Result<Response, IngestError> {
+    let publisher = &state.publisher;
     let shares = std::mem::take(&mut admitted.partitions);
     let appends = shares
         .into_iter()
@@ -121,7 +134,7 @@ async fn append(
     if !failed.is_empty() {
         return Err(log_error(admitted, &failed));
     }
-    let receipt = receipt::seal(receipts, &parts);
+    let receipt = receipt::seal(&state.receipts, &parts);
     let header = [(METER_RECEIPT, receipt.clone())];
     let Admitted {
         accepted,
@@ -138,7 +151,7 @@ async fn append(
         rejected,
         ids,
         receipt,
-        durability,
+        durability: state.durability,
     };
     Ok((StatusCode::ACCEPTED, header, Json(answer)).into_response())
 }
@@ -169,7 +182,7 @@ fn is_atomic(query: Option<&str>) -> Result<bool, IngestError> {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, IngestError> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, IngestError> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -179,41 +192,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, IngestError> {
         .ok()
         .filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
     key.filter(|_| values.next().is_none())
-        .map(Some)
+        .map(|key| Some(key.to_owned()))
         .ok_or(IngestError::IdempotencyKey)
-}
-
-/// JSON, not encoded. Parameters such as `charset=utf-8` are passed over: JSON is UTF-8 anyway.
-fn check_content(headers: &HeaderMap) -> Result<(), IngestError> {
-    let text = |name| {
-        headers
-            .get(name)
-            .map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or_default())
-    };
-    let media_type = text(header::CONTENT_TYPE)
-        .unwrap_or("application/json")
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    if !media_type.trim().eq_ignore_ascii_case("application/json") {
-        return Err(IngestError::MediaType);
-    }
-    match text(header::CONTENT_ENCODING) {
-        None => Ok(()),
-        Some(encoding) if encoding.eq_ignore_ascii_case("identity") => Ok(()),
-        Some(_) => Err(IngestError::Encoding),
-    }
-}
-
-async fn read(body: RequestBody, config: &Config) -> Result<axum::body::Bytes, IngestError> {
-    let timeout: Duration = config.body_timeout;
-    let collected =
-        tokio::time::timeout(timeout, Limited::new(body, config.max_body_bytes).collect()).await;
-    match collected.map_err(|_| IngestError::BodyTimeout)? {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(IngestError::BodyTooLarge(config.max_body_bytes))
-        }
-        Err(_) => Err(IngestError::BodyBroken),
-    }
 }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use axum::Router;
 use ingest_gateway::GatewayState;
-use metering_core::receipt::receipt_key;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http;
@@ -93,12 +92,12 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
         &role.health,
         &role.behind,
     ));
-    let state = GatewayState {
-        config: args.config,
-        publisher: publisher.clone(),
-        receipts: receipt_key(&args.secret.secret),
-        durability: broker.log.durability(),
-    };
+    let state = GatewayState::new(
+        args.config,
+        publisher.clone(),
+        &args.secret.secret,
+        broker.log.durability(),
+    );
     role.serve(ingest_gateway::router(state, keys)).await?;
     publisher.drained().await;
     Ok(ExitCode::SUCCESS)

@@ -1,133 +1,21 @@
-//! `POST /v1/meter/events` on a log in memory, which can be told to fail.
+//! `POST /v1/meter/events` with JSON.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-use std::sync::Arc;
-use std::time::Duration;
-
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use clap::Parser as _;
 use http_body_util::BodyExt as _;
-use ingest_gateway::{Config, GatewayState};
-use metering_core::Record;
-use metering_core::envelope::Envelope;
 use metering_core::receipt;
+use metering_log::Backend as _;
 use metering_log::memory::Publishing;
-use metering_log::{Backend as _, Durability, MemoryBackend, Publisher, PublisherConfig};
 use serde_json::{Value, json};
-use service_kit::auth::Keys;
-use service_kit::clock;
-use service_kit::key::{ApiKey, ApiKeySecret, Scope};
-use tokio_util::sync::CancellationToken;
+use service_kit::key::{ApiKeySecret, Scope};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-#[derive(clap::Parser)]
-struct Settings {
-    #[command(flatten)]
-    config: Config,
-}
-
-struct World {
-    log: MemoryBackend,
-    router: Router,
-    keys: Keys,
-    key: String,
-}
-
-impl World {
-    async fn new() -> Self {
-        let log = MemoryBackend::new();
-        let config = PublisherConfig {
-            generation: 1,
-            partitions: 2,
-            boot_id: Uuid::new_v4(),
-            publish_timeout: Duration::from_secs(1),
-            clock: clock::now,
-        };
-        let publisher =
-            Publisher::start(Arc::new(log.clone()), config, CancellationToken::new()).await;
-        let Settings { config } = Settings::parse_from([
-            "test",
-            "--gateway-max-body-bytes=20000",
-            "--gateway-max-events=5",
-        ]);
-        let state = GatewayState {
-            config,
-            publisher: publisher.unwrap(),
-            receipts: receipt::receipt_key("secret"),
-            durability: Durability::Fsync,
-        };
-        let keys = Keys::default();
-        keys.set_current(true);
-        let router = service_kit::http::finish(ingest_gateway::router(state, keys.clone()));
-        let key = add_key(&keys, &[Scope::Ingest], None);
-        Self {
-            log,
-            router,
-            keys,
-            key,
-        }
-    }
-
-    fn post(&self) -> axum::http::request::Builder {
-        Request::post("/v1/meter/events")
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
-            .header(header::CONTENT_TYPE, "application/json")
-    }
-
-    async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
-    }
-
-    async fn ingest(&self, body: impl Into<Body>) -> (StatusCode, Value) {
-        self.send(self.post().body(body.into()).unwrap()).await
-    }
-
-    /// (tenant, id) of all reports in the log.
-    async fn reports(&self) -> Vec<(String, Uuid)> {
-        let mut found = Vec::new();
-        for partition in 0..2 {
-            for seq in 1..=self.log.info(partition).await.unwrap().last_seq {
-                let message = self.log.get(partition, seq).await.unwrap().unwrap();
-                for record in Envelope::decode(&message.payload).unwrap().records() {
-                    if let Record::Report(report) = record.unwrap() {
-                        found.push((report.tenant_id.to_owned(), report.id));
-                    }
-                }
-            }
-        }
-        found
-    }
-}
-
-fn add_key(keys: &Keys, scopes: &[Scope], tenant: Option<&str>) -> String {
-    let secret = ApiKeySecret::generate();
-    keys.put(ApiKey {
-        id: secret.id().to_owned(),
-        name: "test".to_owned(),
-        secret_sha256: secret.sha256(),
-        scopes: scopes.to_vec(),
-        tenant_id: tenant.map(str::to_owned),
-        created_at: clock::now(),
-        expires_at: None,
-    });
-    secret.as_str().to_owned()
-}
-
-fn event(tenant: &str, id: u128, quantity: i64) -> Value {
-    let id = Uuid::from_u128(id);
-    json!({ "id": id, "tenant_id": tenant, "resource": "r", "feature": "f", "quantity": quantity })
-}
+use crate::support::{World, add_key, event};
 
 #[tokio::test]
 async fn a_batch_is_told_apart_event_by_event() {
-    let world = World::new().await;
+    let world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     let batch = json!({ "events": [
         event("acme", 1, 1), event("acme", 1, 1), event("acme", 2, -1), event("other", 1, 1),
     ]});
@@ -156,7 +44,7 @@ async fn a_batch_is_told_apart_event_by_event() {
 
 #[tokio::test]
 async fn an_idempotency_key_makes_the_same_ids_again() {
-    let world = World::new().await;
+    let world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     let batch = json!([{ "tenant_id": "t", "resource": "r", "feature": "f" },
                        { "tenant_id": "t", "resource": "r", "feature": "g" }]);
     let mut ids = Vec::new();
@@ -176,7 +64,7 @@ async fn an_idempotency_key_makes_the_same_ids_again() {
 
 #[tokio::test]
 async fn two_payloads_under_one_id_are_both_refused() {
-    let world = World::new().await;
+    let world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     let batch = json!([event("t", 1, 1), event("t", 1, 2), event("t", 2, 1)]);
     let (_, answer) = world.ingest(batch.to_string()).await;
     assert_eq!(
@@ -188,7 +76,7 @@ async fn two_payloads_under_one_id_are_both_refused() {
 
 #[tokio::test]
 async fn atomic_is_all_or_nothing() {
-    let world = World::new().await;
+    let world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     let send = |query: &str, batch: Value| {
         let request = world.post().uri(format!("/v1/meter/events?{query}"));
         world.send(request.body(batch.to_string().into()).unwrap())
@@ -209,7 +97,7 @@ async fn atomic_is_all_or_nothing() {
 
 #[tokio::test]
 async fn bad_bodies_get_their_codes_and_leave_nothing() {
-    let world = World::new().await;
+    let world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let large = format!("[\"{}\"]", "x".repeat(20_000));
     let good = r#"{"tenant_id":"t","resource":"r","feature":"f"}"#;
@@ -266,7 +154,7 @@ async fn bad_bodies_get_their_codes_and_leave_nothing() {
 
 #[tokio::test]
 async fn only_a_key_that_may_ingest_gets_in_and_only_for_its_tenant() {
-    let mut world = World::new().await;
+    let mut world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     let body = json!([event("acme", 1, 1), event("other", 2, 1)]).to_string();
     let good = world.key.clone();
     let unknown = ApiKeySecret::generate().as_str().to_owned();
@@ -300,7 +188,7 @@ async fn only_a_key_that_may_ingest_gets_in_and_only_for_its_tenant() {
 
 #[tokio::test]
 async fn an_unconfirmed_append_is_503_and_names_what_is_unknown() {
-    let world = World::new().await;
+    let world = World::new(&["--gateway-max-body-bytes=20000", "--gateway-max-events=5"]).await;
     world.log.set_publishing(Publishing::LosesAnswer);
     let body = json!([event("acme", 1, 1), event("acme", 2, -1)]).to_string();
     let response = world

@@ -1,0 +1,7 @@
+//! The gateway over HTTP, on a log in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod content;
+mod ingest;
+mod support;
