@@ -2,6 +2,7 @@
 //! refused. Pure: time and fresh ids are arguments.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use metering_core::code::{Code, Refusal};
@@ -13,6 +14,7 @@ use metering_core::record::{Record, Report};
 use uuid::Uuid;
 
 use crate::error::{IngestError, Rejected};
+use crate::state::Secrets;
 
 /// Namespace of the ids made from an Idempotency-Key (UUIDv5, RFC 9562 §5.5). Never changes: a
 /// retry across an upgrade must get the same ids.
@@ -27,6 +29,7 @@ pub struct Terms {
     pub bound_to: Option<String>,
     pub atomic: bool,
     pub partitions: u16,
+    pub secrets: Arc<Secrets>,
     /// Makes a fresh id (UUIDv7).
     pub new_id: fn() -> Uuid,
 }
@@ -96,6 +99,7 @@ pub fn admit(body: Body<'_>, terms: &Terms) -> Result<Admitted, IngestError> {
 
 impl Admitted {
     fn accept(&mut self, index: usize, id: Uuid, event: &NewEvent<'_>, terms: &Terms) {
+        let secrets = &terms.secrets;
         let share = self
             .partitions
             .entry(partition_of(&event.tenant_id, terms.partitions))
@@ -110,9 +114,9 @@ impl Admitted {
                 feature: &event.feature,
                 quantity: event.quantity,
                 timestamp_us: event.timestamp.unwrap_or(terms.now).timestamp_micros(),
-                metadata: &event.metadata,
+                metadata: &secrets.redaction.apply(&event.metadata),
                 received_us: terms.now.timestamp_micros(),
-                payload_hash: event.payload_hash,
+                payload_hash: secrets.payloads.keyed_hash(event.payload_hash),
                 request_id: terms.request_id,
             })));
         self.accepted += 1;

@@ -1,5 +1,6 @@
 //! What can be set, with units.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Limits of one request.
@@ -25,6 +26,35 @@ pub struct Config {
         default_value_t = 10_000
     )]
     pub max_events: usize,
+
+    /// Events a second that each API key may send to this process, refused ones included
+    /// [default: no limit]
+    #[arg(
+        long = "gateway-rate-limit",
+        env = "METERD_GATEWAY_RATE_LIMIT",
+        value_name = "N"
+    )]
+    pub rate_limit: Option<NonZeroU32>,
+
+    /// Events that a key may send at one time after it has sent none for a while [default: a
+    /// second's]
+    #[arg(
+        long = "gateway-rate-burst",
+        env = "METERD_GATEWAY_RATE_BURST",
+        value_name = "N",
+        requires = "rate_limit"
+    )]
+    pub rate_burst: Option<NonZeroU32>,
+
+    /// Names of metadata members whose values are replaced by a keyed hash, wherever in the
+    /// metadata they are
+    #[arg(
+        long = "metadata-redact",
+        env = "METERD_METADATA_REDACT",
+        value_name = "NAME,…",
+        value_delimiter = ','
+    )]
+    pub metadata_redact: Vec<String>,
 
     /// Seconds a client may take to send a request's body
     #[arg(long = "gateway-body-timeout", env = "METERD_GATEWAY_BODY_TIMEOUT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]

@@ -1,11 +1,15 @@
 //! What the gateway can answer other than 202.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metering_core::code::Code;
 use metering_core::parse::BodyError;
 use serde_json::json;
 use service_kit::problem::Problem;
+use service_kit::rate_limit::Exceeded;
 use uuid::Uuid;
 
 use crate::body::OWN_BYTES;
@@ -46,6 +50,12 @@ pub enum IngestError {
         "too many large requests are being read; send it again, or at most {OWN_BYTES} bytes at a time"
     )]
     Busy,
+    #[error("this key has sent its quota of events; see Retry-After")]
+    RateLimited(Duration),
+    #[error(
+        "a request of this key may have at most {0} events, its rate limit's burst; send smaller batches"
+    )]
+    BeyondBurst(NonZeroU32),
     #[error("the body did not arrive in time")]
     BodyTimeout,
     #[error("the body ended too early")]
@@ -67,6 +77,15 @@ pub enum IngestError {
     },
 }
 
+impl From<Exceeded> for IngestError {
+    fn from(exceeded: Exceeded) -> Self {
+        match exceeded {
+            Exceeded::Until(wait) => IngestError::RateLimited(wait),
+            Exceeded::Burst(burst) => IngestError::BeyondBurst(burst),
+        }
+    }
+}
+
 impl IntoResponse for IngestError {
     fn into_response(self) -> Response {
         let (status, code) = status_and_code(&self);
@@ -78,6 +97,10 @@ impl IntoResponse for IngestError {
             IngestError::Log { ids, outcomes } => Problem::unavailable(code, detail)
                 .with("ids", json!(ids))
                 .with("outcomes", json!(outcomes)),
+            IngestError::RateLimited(wait) => {
+                let problem = Problem::new(status, code, detail);
+                problem.retry_after(wait)
+            }
             IngestError::Busy => Problem::unavailable(code, detail),
             IngestError::MediaType => {
                 return (
@@ -118,7 +141,10 @@ fn status_and_code(error: &IngestError) -> (StatusCode, &'static str) {
         IngestError::Body(BodyError::TooDeep) => (BAD, "too_deep"),
         IngestError::Body(BodyError::InvalidShape(_)) => (BAD, "invalid_shape"),
         IngestError::Body(BodyError::EmptyBatch) => (UNPROCESSABLE, "empty_batch"),
-        IngestError::Body(BodyError::BatchTooLarge(_)) => (TOO_LARGE, "batch_too_large"),
+        IngestError::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+        IngestError::BeyondBurst(_) | IngestError::Body(BodyError::BatchTooLarge(_)) => {
+            (TOO_LARGE, "batch_too_large")
+        }
         IngestError::TenantMismatch { .. } => (StatusCode::FORBIDDEN, "tenant_mismatch"),
         IngestError::Single(Rejected { code, .. }) if code.is_syntax() => (BAD, code.as_str()),
         IngestError::Single(Rejected { code, .. }) => (UNPROCESSABLE, code.as_str()),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use metering_core::receipt::receipt_key;
+use metering_core::redact::Redaction;
 use metering_core::signed::SigningKey;
 use metering_log::backend::Durability;
 use metering_log::publisher::Publisher;
+use service_kit::rate_limit::RateLimits;
 use tokio::sync::Semaphore;
 
 use crate::body::SharedMemory;
@@ -15,11 +17,20 @@ use crate::config::Config;
 pub struct GatewayState {
     pub(crate) config: Arc<Config>,
     pub(crate) publisher: Publisher,
-    /// Seals receipts.
-    pub(crate) receipts: SigningKey,
+    pub(crate) secrets: Arc<Secrets>,
     /// What an acknowledgement of the log is worth.
     pub(crate) durability: Durability,
     pub(crate) bounds: Bounds,
+}
+
+/// What derives from the deployment's secret.
+pub struct Secrets {
+    /// Seals receipts.
+    pub receipts: SigningKey,
+    /// Keys the hashes of payloads: a hash without a key would let readers of the log try out what
+    /// a redacted value was.
+    pub payloads: SigningKey,
+    pub redaction: Redaction,
 }
 
 /// What requests have to share.
@@ -28,6 +39,7 @@ pub(crate) struct Bounds {
     pub(crate) memory: SharedMemory,
     /// Large bodies that are parsed at one time, as many as there are cores: parsing copies.
     pub(crate) parsers: Arc<Semaphore>,
+    pub(crate) rates: RateLimits,
 }
 
 impl GatewayState {
@@ -36,11 +48,16 @@ impl GatewayState {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             publisher,
-            receipts: receipt_key(secret),
+            secrets: Arc::new(Secrets {
+                receipts: receipt_key(secret),
+                payloads: SigningKey::derive(secret, "payload hash"),
+                redaction: Redaction::new(config.metadata_redact.clone(), secret),
+            }),
             durability,
             bounds: Bounds {
                 memory: SharedMemory::new(config.memory_bytes),
                 parsers: Arc::new(Semaphore::new(cores)),
+                rates: RateLimits::new(config.rate_limit, config.rate_burst),
             },
             config: Arc::new(config),
         }

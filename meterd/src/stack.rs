@@ -6,7 +6,7 @@ use ingest_gateway::GatewayState;
 use metering_log::keys::KeyBucket;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
-use service_kit::http;
+use service_kit::http::{self, HttpConfig};
 use service_kit::key_watch::watch_keys;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,8 @@ pub(crate) struct ServiceConfigs {
     pub(crate) worker: aggregator_worker::Config,
     #[command(flatten)]
     pub(crate) query: query_api::Config,
+    #[command(flatten)]
+    pub(crate) http: HttpConfig,
 }
 
 /// What the services need to know.
@@ -105,7 +107,7 @@ pub(crate) async fn run(
         .merge(health.router());
     health.wait_ready().await;
     on_ready();
-    http::serve(listener, http::finish(router), shutdown).await;
+    http::serve(listener, http::finish(router), &services.http, shutdown).await;
     behind.cancel();
     publisher.drained().await;
     tasks.close();

@@ -18,6 +18,7 @@ pub mod position;
 pub mod quota;
 pub mod receipt;
 pub mod record;
+pub mod redact;
 pub mod signed;
 pub mod window;
 

@@ -24,7 +24,7 @@ pub struct Report<'a> {
     pub metadata: &'a str,
     /// When the gateway took it, µs since the epoch.
     pub received_us: i64,
-    /// XXH3-64 over the fields as sent: equal ids with unequal hashes are a conflict.
+    /// A keyed hash of the fields as sent: equal ids with unequal hashes are a conflict.
     pub payload_hash: i64,
     /// The HTTP request it came with; ties log lines of gateway and worker together.
     pub request_id: Uuid,

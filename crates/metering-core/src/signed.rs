@@ -34,6 +34,17 @@ impl SigningKey {
         Some(payload.to_vec())
     }
 
+    /// What only this key makes of `payload`, in 22 characters.
+    pub fn tag(&self, payload: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(&self.mac(payload).finalize().into_bytes()[..TAG_BYTES])
+    }
+
+    /// `hash`, told to who has this key only: nobody else can find its preimage by trying.
+    pub fn keyed_hash(&self, hash: i64) -> i64 {
+        let mac = self.mac(&hash.to_le_bytes()).finalize().into_bytes();
+        i64::from_le_bytes(*mac.first_chunk().expect("a SHA-256 has 32 bytes"))
+    }
+
     fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
         mac.update(payload);

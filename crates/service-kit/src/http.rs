@@ -1,24 +1,64 @@
-//! Serving: an accept loop with time-outs and a bounded drain, and the layers around every router.
+//! Serving: an accept loop with bounds and time-outs and a bounded drain, and the layers around
+//! every router.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{problem, request_log};
+use crate::problem::{self, Problem};
+use crate::request_log;
 
-/// Bytes of a request's head; longer ones are answered 431.
-pub const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// How long a client may take to send a request's head.
-pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests in flight may take once the process was asked to stop.
 pub const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take no byte of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes that hyper needs at least for a head.
+const MIN_BUFFER_BYTES: usize = 8192;
+
+/// Bounds of what clients may do to a listener.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpConfig {
+    /// Connections that are served at one time; further ones wait until one ends
+    #[arg(
+        long,
+        env = "METERD_HTTP_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 1024
+    )]
+    pub http_max_connections: usize,
+
+    /// Bytes of a request's head, its line included
+    #[arg(long, env = "METERD_HTTP_MAX_HEAD_BYTES", value_name = "BYTES", default_value_t = 16 * 1024)]
+    pub http_max_head_bytes: usize,
+
+    /// Bytes of a request's path and query
+    #[arg(long, env = "METERD_HTTP_MAX_URI_BYTES", value_name = "BYTES", default_value_t = 8 * 1024)]
+    pub http_max_uri_bytes: usize,
+
+    /// Seconds in which a request's head has to arrive after the connection or the last answer
+    #[arg(
+        long,
+        env = "METERD_HTTP_HEAD_TIMEOUT",
+        value_name = "SECONDS",
+        default_value_t = 10
+    )]
+    pub http_head_timeout: u64,
+}
 
 /// The answers and layers every service's routes share: 404, 405, the request log.
 pub fn finish(router: Router) -> Router {
@@ -30,33 +70,37 @@ pub fn finish(router: Router) -> Router {
 
 /// Serves `router` until `shutdown`; then stops accepting, lets requests in flight finish for at
 /// most [`DRAIN`], and returns.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &HttpConfig,
+    shutdown: CancellationToken,
+) {
+    let router = router.layer(middleware::from_fn_with_state(
+        Arc::new(config.clone()),
+        bound_head,
+    ));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES);
+        .header_read_timeout(Duration::from_secs(config.http_head_timeout))
+        // Room for heads that are somewhat too long, so that they get an answer that says so.
+        .max_buf_size(MIN_BUFFER_BYTES.max(2 * config.http_max_head_bytes));
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(config.http_max_connections));
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &slots) => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Mostly out of descriptors: accepting again at once would spin.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        let Some((stream, slot)) = accepted else {
+            continue;
         };
-        // Small answers must not wait for the client's acknowledgement of earlier ones.
-        let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
+            let _slot = slot;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended");
             }
@@ -73,4 +117,57 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             "requests still in flight at the end of the drain"
         );
     }
+}
+
+type Stream = std::pin::Pin<Box<TimeoutStream<TcpStream>>>;
+
+/// The next connection, once there is a slot for it. `None`: none could be accepted.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(Stream, OwnedSemaphorePermit)> {
+    let slot = slots.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Small answers must not wait for the client's acknowledgement of earlier ones.
+            let _ = stream.set_nodelay(true);
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(WRITE_TIMEOUT));
+            Some((Box::pin(stream), slot))
+        }
+        Err(error) => {
+            // Mostly out of descriptors: accepting again at once would spin.
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+/// Middleware: 414 and 431. Heads that are longer still get hyper's own answer, without a body.
+async fn bound_head(
+    State(config): State<Arc<HttpConfig>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let uri_bytes = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |uri| uri.as_str().len());
+    let lines = request.headers().iter();
+    let head_bytes = lines
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum::<usize>()
+        + uri_bytes;
+    let (max_uri, max_head) = (config.http_max_uri_bytes, config.http_max_head_bytes);
+    if uri_bytes > max_uri {
+        let detail = format!("the path and query may have at most {max_uri} bytes");
+        return Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail).into_response();
+    }
+    if head_bytes > max_head {
+        let detail = format!("the headers may have at most {max_head} bytes together");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Problem::new(status, "headers_too_large", detail).into_response();
+    }
+    next.run(request).await
 }

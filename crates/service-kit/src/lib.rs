@@ -8,5 +8,6 @@ pub mod http;
 pub mod key;
 pub mod key_watch;
 pub mod problem;
+pub mod rate_limit;
 pub mod request_log;
 pub mod telemetry;

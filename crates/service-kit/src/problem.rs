@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 `application/problem+json`, with a stable `code` for programs.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
@@ -33,6 +35,14 @@ impl Problem {
             retry_after_seconds: Some(1),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
         }
+    }
+
+    /// Adds `Retry-After`, rounded up to seconds.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        self.retry_after_seconds = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+        self
     }
 
     /// 500: the cause has been logged and stays inside.

@@ -14,6 +14,8 @@ use metering_log::publisher::{AppendError, Priority};
 use serde::Serialize;
 use service_kit::auth::{Caller, Scope};
 use service_kit::clock;
+use service_kit::problem::Problem;
+use service_kit::rate_limit::Allowance;
 use service_kit::request_log::RequestId;
 use uuid::Uuid;
 
@@ -54,39 +56,58 @@ async fn ingest(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: RequestBody,
-) -> Result<Response, Response> {
-    caller
-        .require(Scope::Ingest)
-        .map_err(IntoResponse::into_response)?;
-    let terms = Terms {
-        now: clock::now(),
+) -> Result<Response, Problem> {
+    caller.require(Scope::Ingest)?;
+    let mut allowance = state.bounds.rates.allowance(&caller.key_id);
+    let sent = Sent {
         request_id,
-        idempotency_key: idempotency_key(&headers).map_err(IntoResponse::into_response)?,
         bound_to: caller.tenant_id,
-        atomic: is_atomic(query.as_deref()).map_err(IntoResponse::into_response)?,
-        partitions: state.publisher.partitions(),
-        new_id: Uuid::now_v7,
+        query,
+        headers,
+        body,
     };
-    accept(&state, terms, headers, body)
-        .await
-        .map_err(IntoResponse::into_response)
+    let accepted = accept(&state, sent, &mut allowance).await;
+    let mut response = accepted.unwrap_or_else(IntoResponse::into_response);
+    if let Some(allowance) = allowance {
+        allowance.describe(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// A request by a caller who may make it.
+struct Sent {
+    request_id: Uuid,
+    bound_to: Option<String>,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: RequestBody,
 }
 
 async fn accept(
     state: &GatewayState,
-    terms: Terms,
-    headers: HeaderMap,
-    body: RequestBody,
+    sent: Sent,
+    allowance: &mut Option<Allowance>,
 ) -> Result<Response, IngestError> {
+    // Before the body is read: who has no quota left sends it in vain.
+    allowance.as_mut().map_or(Ok(()), Allowance::take_first)?;
+    let Sent { headers, body, .. } = sent;
+    let idempotency_key = idempotency_key(&headers)?;
+    let atomic = is_atomic(sent.query.as_deref())?;
     let (content, encoding) = (content(&headers)?, encoding(&headers)?);
     let held = body::read(body, encoding, &state.config, &state.bounds.memory).await?;
     let is_large = held.bytes.len() > OWN_BYTES;
     let max_events = state.config.max_events;
+    let terms = Terms {
+        now: clock::now(),
+        request_id: sent.request_id,
+        idempotency_key,
+        bound_to: sent.bound_to,
+        atomic,
+        partitions: state.publisher.partitions(),
+        secrets: state.secrets.clone(),
+        new_id: Uuid::now_v7,
+    };
     let work = move || {
-        let terms = Terms {
-            now: clock::now(),
-            ..terms
-        };
         let body = match content {
             Content::Events(format) => parse_body(&held.bytes, format, max_events, terms.now),
             Content::BinaryCloudEvent => {
@@ -103,6 +124,9 @@ async fn accept(
     } else {
         work()?
     };
+    if let Some(allowance) = allowance {
+        allowance.take_rest(admitted.ids.len())?;
+    }
     append(admitted, state).await
 }
 
@@ -134,7 +158,7 @@ async fn append(mut admitted: Admitted, state: &GatewayState) -> Result<Response
     if !failed.is_empty() {
         return Err(log_error(admitted, &failed));
     }
-    let receipt = receipt::seal(&state.receipts, &parts);
+    let receipt = receipt::seal(&state.secrets.receipts, &parts);
     let header = [(METER_RECEIPT, receipt.clone())];
     let Admitted {
         accepted,

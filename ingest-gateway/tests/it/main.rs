@@ -4,4 +4,6 @@
 
 mod content;
 mod ingest;
+mod rate_limit;
+mod redaction;
 mod support;

@@ -8,7 +8,7 @@ use axum::Router;
 use ingest_gateway::GatewayState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
-use service_kit::http;
+use service_kit::http::{self, HttpConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,6 +28,9 @@ pub(crate) struct ListenArgs {
         default_value = "127.0.0.1:8686"
     )]
     listen: String,
+
+    #[command(flatten)]
+    http: HttpConfig,
 }
 
 /// The deployment's one secret.
@@ -145,6 +148,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
 struct Role {
     name: &'static str,
     listener: TcpListener,
+    http: HttpConfig,
     health: Health,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -167,6 +171,7 @@ impl Role {
         Ok(Self {
             name,
             listener,
+            http: args.http.clone(),
             health: Health::default(),
             tasks: TaskTracker::new(),
             shutdown,
@@ -186,7 +191,7 @@ impl Role {
                 let _ = writeln!(std::io::stdout(), "meterd {name} is ready: {url}");
             }));
         let router = http::finish(routes.merge(self.health.router()));
-        http::serve(self.listener, router, self.shutdown).await;
+        http::serve(self.listener, router, &self.http, self.shutdown).await;
         self.behind.cancel();
         self.tasks.close();
         self.tasks.wait().await;
