@@ -49,7 +49,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the whole system on this machine, its servers included
-    Up(up::UpArgs),
+    Up(Box<up::UpArgs>),
     /// Stop the `meterd up` of a data directory
     Down(down::DownArgs),
     /// Tell whether the `meterd up` of a data directory runs and is ready

@@ -26,7 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         match cli.command {
-            Command::Up(args) => up::run(args).await,
+            Command::Up(args) => up::run(*args).await,
             Command::Down(args) => down::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,

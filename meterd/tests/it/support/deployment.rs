@@ -119,6 +119,10 @@ impl Role {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it was not waited for")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         // A role that could not start, because a server was away, is no more.
         if let Some(pid) = self.child.id() {
