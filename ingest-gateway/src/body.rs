@@ -34,7 +34,7 @@ impl SharedMemory {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IngestError> {
+    pub(crate) fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IngestError> {
         let permits = u32::try_from(bytes).map_err(|_| IngestError::Busy)?;
         self.0
             .clone()

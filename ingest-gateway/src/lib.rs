@@ -1,6 +1,7 @@
 //! Accepts usage events over HTTP and answers 202 once the log has fsynced them.
 
 pub mod admit;
+mod answer;
 mod body;
 pub mod config;
 mod content;

@@ -20,6 +20,7 @@ use service_kit::request_log::RequestId;
 use uuid::Uuid;
 
 use crate::admit::{Admitted, Share, Terms, admit};
+use crate::answer;
 use crate::body::{self, OWN_BYTES};
 use crate::content::{Content, attributes, content, encoding};
 use crate::error::{IngestError, Rejected};
@@ -120,10 +121,27 @@ async fn accept(
         // Milliseconds of work would keep everyone else's requests waiting here.
         let _slot = state.bounds.parsers.acquire().await;
         let parsed = tokio::task::spawn_blocking(work).await;
-        parsed.expect("parsing neither panics nor is aborted")?
+        parsed.expect("parsing neither panics nor is aborted")
     } else {
-        work()?
+        work()
     };
+    let paid = answer::pay(&admitted, &state.bounds.memory)?;
+    let answer = match admitted {
+        Ok(admitted) => take_and_append(admitted, state, allowance).await,
+        Err(error) => Err(error),
+    };
+    let Some(paid) = paid else {
+        return answer;
+    };
+    let answer = answer.unwrap_or_else(IntoResponse::into_response);
+    Ok(answer::hold(answer, paid).await)
+}
+
+async fn take_and_append(
+    admitted: Admitted,
+    state: &GatewayState,
+    allowance: &mut Option<Allowance>,
+) -> Result<Response, IngestError> {
     if let Some(allowance) = allowance {
         allowance.take_rest(admitted.ids.len())?;
     }

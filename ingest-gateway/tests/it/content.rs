@@ -3,8 +3,10 @@
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
 use axum::http::{StatusCode, header};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::support::{World, event};
@@ -208,6 +210,37 @@ async fn memory_is_shared_out_and_given_back() {
     drop(sender);
     assert_eq!(held.await.0, StatusCode::ACCEPTED);
     assert_eq!(world.ingest(large).await.0, StatusCode::ACCEPTED);
+}
+
+/// A few bytes can be answered with many, which a client may leave where they are.
+#[tokio::test]
+async fn long_answers_hold_memory_until_they_are_taken() {
+    let world = World::new(&["--gateway-memory-bytes=2500000"]).await;
+    let post = || {
+        let mut request = world.post();
+        let all = request.headers_mut().unwrap();
+        all.insert(header::CONTENT_TYPE, NDJSON.parse().unwrap());
+        let request = request.body(Body::from("7\n".repeat(10_000))).unwrap();
+        world.router.clone().oneshot(request)
+    };
+    let held = post().await.unwrap();
+    assert_eq!(held.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        post().await.unwrap().status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    let length = held.headers()[header::CONTENT_LENGTH]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let taken = held.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(taken.len().to_string(), length);
+    let problem: Value = serde_json::from_slice(&taken).unwrap();
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 10_000);
+    assert_eq!(
+        post().await.unwrap().status(),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
 }
 
 /// A body that has arrived but for its end, which comes when the sender is dropped.
