@@ -19,6 +19,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::linger::linger;
 use crate::problem::{self, Problem};
 use crate::request_log;
 
@@ -31,7 +32,6 @@ const MIN_BUFFER_BYTES: usize = 8192;
 
 /// Bounds of what clients may do to a listener.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "HTTP")]
 pub struct HttpConfig {
     /// Connections that are served at one time; further ones wait until one ends
     #[arg(
@@ -76,10 +76,10 @@ pub async fn serve(
     config: &HttpConfig,
     shutdown: CancellationToken,
 ) {
-    let router = router.layer(middleware::from_fn_with_state(
-        Arc::new(config.clone()),
-        bound_head,
-    ));
+    let bounds = Arc::new(config.clone());
+    let router = router
+        .layer(middleware::from_fn_with_state(bounds, bound_head))
+        .layer(middleware::from_fn(linger));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(config.http_head_timeout))

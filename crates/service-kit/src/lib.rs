@@ -7,6 +7,7 @@ pub mod health;
 pub mod http;
 pub mod key;
 pub mod key_watch;
+mod linger;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_log;
