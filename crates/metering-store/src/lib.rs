@@ -2,6 +2,7 @@
 
 pub mod aggregates;
 pub mod api_key;
+pub mod audit_log;
 pub mod dead_letter;
 pub mod dimension;
 pub mod event_key;

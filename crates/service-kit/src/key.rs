@@ -103,6 +103,13 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+/// A key was used, to the minute; how processes tell each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    pub id: String,
+    pub at: DateTime<Utc>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::ApiKeySecret;

@@ -7,6 +7,7 @@ pub mod health;
 pub mod http;
 pub mod key;
 pub mod key_watch;
+pub mod keys;
 pub mod problem;
 pub mod request_log;
 pub mod telemetry;
