@@ -62,7 +62,11 @@ pub(crate) async fn run(
         .migrate()
         .await
         .context("cannot migrate the database")?;
-    admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
+    if !admin_key::install(&worker_store, &broker.keys, &config.admin_key).await? {
+        tracing::warn!(
+            "the key in the file admin.key was deleted; delete the file to get a new one"
+        );
+    }
 
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
     let behind = CancellationToken::new();
@@ -91,8 +95,9 @@ pub(crate) async fn run(
         }
     };
     let worker = tasks.spawn(worker);
-    let query = query_api::start(services.query, &config.postgres_url, &secret).await?;
-    tasks.spawn(watch_positions(query.clone(), &health, &behind));
+    let (url, bucket) = (&config.postgres_url, broker.keys.clone());
+    let query = Box::pin(query_api::start(services.query, url, &secret, bucket)).await?;
+    tasks.spawn(query_tasks(query.clone(), &keys, &health, &behind));
     let gateway = GatewayState::new(
         services.gateway,
         publisher.clone(),
@@ -128,12 +133,13 @@ pub(crate) fn watch_api_keys(
     )
 }
 
-/// The task that tells waiting requests how far the log is projected.
-pub(crate) fn watch_positions(
+/// The task that a query server's requests rely on.
+pub(crate) fn query_tasks(
     query: query_api::QueryState,
+    keys: &Keys,
     health: &Health,
     shutdown: &CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let (health, shutdown) = (health.clone(), shutdown.clone());
-    async move { query_api::run(query, &health, shutdown).await }
+    let (keys, health, shutdown) = (keys.clone(), health.clone(), shutdown.clone());
+    async move { query_api::run(query, keys, &health, shutdown).await }
 }

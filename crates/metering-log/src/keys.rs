@@ -67,12 +67,6 @@ impl KeyBucket {
         })
     }
 
-    /// Returns once the broker has stored it.
-    pub async fn put(&self, id: &str, document: Bytes) -> Result<(), BackendError> {
-        let stored = self.store.put(id, document).await;
-        stored.map(|_| ()).map_err(unavailable)
-    }
-
     /// Stores it if `revision` is still what the bucket has of this id, 0 standing for nothing.
     /// `false`: somebody changed it since.
     pub async fn put_if(
@@ -133,8 +127,8 @@ impl KeyBucket {
 }
 
 async fn create(jetstream: &Context, config: &kv::Config) -> Result<kv::Store, BackendError> {
-    let created = jetstream.create_or_update_key_value(config.clone()).await;
-    created.map_err(unavailable)
+    let created = Box::pin(jetstream.create_or_update_key_value(config.clone()));
+    created.await.map_err(unavailable)
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> BackendError {

@@ -24,10 +24,11 @@ use crate::keys::{Keys, KnownKey};
 
 /// Pause before a broken watch is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-const BEACON_INTERVAL: Duration = Duration::from_secs(1);
 /// The least time between beacons when somebody waits for one: whoever guesses keys makes the
 /// broker write no oftener than this.
 const BEACON_SPACING: Duration = Duration::from_millis(100);
+/// How much longer the next one takes when nobody waits: together it is a second.
+const BEACON_REST: Duration = Duration::from_millis(900);
 /// How long a beacon may be on its way back.
 const BEACON_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -128,7 +129,7 @@ async fn send_beacons(
     let mut told = told.subscribe();
     loop {
         tokio::time::sleep(BEACON_SPACING).await;
-        let _ = timeout(BEACON_INTERVAL - BEACON_SPACING, keys.wanted()).await;
+        let _ = timeout(BEACON_REST, keys.wanted()).await;
         let before = *told.borrow_and_update();
         let asked = Instant::now();
         let revision = bucket.beacon().await?;

@@ -211,7 +211,7 @@ mod tests {
         keys.put(secret.id().to_owned(), key(&secret));
         assert_eq!(refusal(&keys, &secret).await, Some(NoCaller::Unknowable));
         keys.confirm(Instant::now());
-        tokio::time::advance(STALE_AFTER - Duration::from_millis(1)).await;
+        tokio::time::advance(Duration::from_millis(3999)).await;
         assert_eq!(refusal(&keys, &secret).await, None);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(refusal(&keys, &secret).await, Some(NoCaller::Unknowable));

@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod clock;
+pub mod fields;
 pub mod health;
 pub mod http;
 pub mod key;

@@ -4,18 +4,19 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use axum::Router;
+use axum::{Router, middleware};
 use ingest_gateway::GatewayState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
-use service_kit::http;
+use service_kit::problem::Problem;
+use service_kit::{http, request_log};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 use crate::signals::StopSignals;
-use crate::stack::{watch_api_keys, watch_positions};
+use crate::stack::{query_tasks, watch_api_keys};
 
 /// Where a role listens.
 #[derive(Clone, Debug, clap::Args)]
@@ -83,7 +84,9 @@ pub(crate) struct QueryArgs {
 
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
     let role = Role::start("gateway", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let publisher = broker.publisher(role.behind.clone()).await?;
     let keys = Keys::default();
     role.tasks.spawn(watch_api_keys(
@@ -105,7 +108,9 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
     let role = Role::start("worker", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let publisher = broker.publisher(role.behind.clone()).await?;
     let store = store(&args.database.postgres_url, args.config.connections).await?;
     store.check_schema().await?;
@@ -125,7 +130,9 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
 
 pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     let role = Role::start("query", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let keys = Keys::default();
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
@@ -134,9 +141,15 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.behind,
     ));
     let url = &args.database.postgres_url;
-    let state = query_api::start(args.config, url, &args.secret.secret).await?;
-    role.tasks
-        .spawn(watch_positions(state.clone(), &role.health, &role.behind));
+    let bucket = broker.keys.clone();
+    let starting = query_api::start(args.config, url, &args.secret.secret, bucket);
+    let state = Box::pin(starting).await?;
+    role.tasks.spawn(query_tasks(
+        state.clone(),
+        &keys,
+        &role.health,
+        &role.behind,
+    ));
     role.serve(query_api::router(state, keys)).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -146,6 +159,8 @@ struct Role {
     name: &'static str,
     listener: TcpListener,
     health: Health,
+    /// Until it is cancelled, every request is answered that the role is starting.
+    starting: CancellationToken,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     /// Cancelled when the last request has been answered.
@@ -164,15 +179,34 @@ impl Role {
             .context("cannot listen to signals")?
             .cancel(shutdown.clone(), || {});
         let behind = CancellationToken::new();
+        let (listener, same) = twice(listener).context("cannot share the listener")?;
+        let (health, starting) = (Health::default(), shutdown.child_token());
+        let unavailable = health
+            .router()
+            .fallback(is_starting)
+            .layer(middleware::from_fn(request_log::log));
+        let tasks = TaskTracker::new();
+        tasks.spawn(http::serve(same, unavailable, starting.clone()));
         Ok(Self {
             name,
             listener,
-            health: Health::default(),
-            tasks: TaskTracker::new(),
+            health,
+            starting,
+            tasks,
             shutdown,
             behind,
             signals,
         })
+    }
+
+    /// The broker, for as long as it takes. `None`: the role was asked to stop first.
+    async fn connect(&self, args: &BrokerArgs) -> Result<Option<Broker>> {
+        let part = self.health.part("start");
+        let connecting = Broker::connect_patiently(args, &part);
+        let connected = self.shutdown.run_until_cancelled(connecting).await;
+        let broker = connected.transpose()?;
+        part.ready();
+        Ok(broker)
     }
 
     /// Says that it is ready once it is, serves until it is asked to stop, and ends its tasks.
@@ -186,6 +220,7 @@ impl Role {
                 let _ = writeln!(std::io::stdout(), "meterd {name} is ready: {url}");
             }));
         let router = http::finish(routes.merge(self.health.router()));
+        self.starting.cancel();
         http::serve(self.listener, router, self.shutdown).await;
         self.behind.cancel();
         self.tasks.close();
@@ -193,4 +228,22 @@ impl Role {
         drop(self.signals);
         Ok(())
     }
+}
+
+/// Two handles of one socket.
+fn twice(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
+    let listener = listener.into_std()?;
+    let same = listener.try_clone()?;
+    Ok((
+        TcpListener::from_std(listener)?,
+        TcpListener::from_std(same)?,
+    ))
+}
+
+/// Nothing can be said of any key or event yet.
+async fn is_starting() -> Problem {
+    Problem::unavailable(
+        "unavailable",
+        "meterd is starting; /readyz tells what it waits for",
+    )
 }

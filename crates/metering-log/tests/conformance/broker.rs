@@ -291,7 +291,8 @@ async fn a_watcher_of_keys_is_told_all_changes_in_their_order() {
     let bucket = KeyBucket::open(backend.client(), "KEYS", 1).await.unwrap();
     let mut early = bucket.watch().await.unwrap();
     let (id, document) = (Uuid::new_v4().to_string(), Bytes::from("{}"));
-    bucket.put(&id, document.clone()).await.unwrap();
+    let stored = bucket.put_if(&id, document.clone(), 0).await;
+    assert!(stored.unwrap());
     let put = told(&mut early).await;
     assert_eq!((&put.id, &put.document), (&id, &Some(document)));
     let revision = bucket.beacon().await.unwrap();
