@@ -235,9 +235,9 @@ mod tests {
         };
         assert_eq!(tokio::join!(asked, told).0, None);
 
+        tokio::time::advance(Duration::from_millis(5)).await;
         let asked = refusal(&keys, &ApiKeySecret::generate()).await;
         assert_eq!(asked, Some(NoCaller::Unknowable), "nobody told anything");
-        keys.confirm(Instant::now());
         let other = ApiKeySecret::generate();
         let asked = refusal(&keys, &other);
         let told = async {

@@ -2,6 +2,8 @@
 
 mod exactly_once;
 mod flights;
+mod keys;
+mod revocation;
 mod support;
 mod tour;
 mod up;
