@@ -5,16 +5,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use metering_log::keys::KeyBucket;
+use metering_log::nats::ConnectError;
 use metering_log::{
     Backend, BackendError, NatsBackend, NatsConfig, Publisher, PublisherConfig, topology,
 };
 use metering_store::Store;
 use service_kit::clock;
+use service_kit::health::HealthReporter;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long the broker may take to confirm an envelope: long for a disk, short for a client.
 const BROKER_TIMEOUT: Duration = Duration::from_millis(1800);
+/// Pause before a broker that is away is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+const CANNOT_USE: &str = "cannot use the NATS of METERD_NATS_URL";
 
 /// Which broker, and how its streams are made.
 #[derive(Clone, Debug, clap::Args)]
@@ -89,13 +95,13 @@ impl Broker {
             timeout: BROKER_TIMEOUT,
             allow_async_durability: args.log.allow_async_durability,
         };
-        let log = NatsBackend::connect(config)
+        let log = Box::pin(NatsBackend::connect(config))
             .await
-            .context("cannot use the NATS of METERD_NATS_URL")?;
+            .context(CANNOT_USE)?;
         let partitions = partitions(&log, args.partitions)
             .await
             .context("cannot read the log's streams")?;
-        let keys = KeyBucket::open(log.client(), args.log.log_replicas)
+        let keys = KeyBucket::open(log.client(), topology::KEY_BUCKET, args.log.log_replicas)
             .await
             .context("cannot open the bucket of API keys")?;
         Ok(Self {
@@ -103,6 +109,23 @@ impl Broker {
             keys,
             partitions,
         })
+    }
+
+    /// Connects, and tries again for as long as the broker is away; whoever asks `part` is told why.
+    pub(crate) async fn connect_patiently(
+        args: &BrokerArgs,
+        part: &HealthReporter,
+    ) -> Result<Self> {
+        loop {
+            match Box::pin(Self::connect(args)).await {
+                Err(error) if is_away(&error) => {
+                    tracing::warn!("{error:#}; trying again");
+                    part.not_ready("NATS does not answer");
+                    tokio::time::sleep(RETRY).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// The publisher of this process; it creates the streams that are missing.
@@ -120,6 +143,41 @@ impl Broker {
                 "cannot create the log's streams; see METERD_LOG_MAX_BYTES and the broker's disk",
             )
     }
+}
+
+/// The log as whoever only reads it needs it: nothing is made, and what is confirmed does not matter.
+pub(crate) async fn log_to_look_at(
+    url: String,
+    monitor_url: Option<String>,
+) -> Result<NatsBackend> {
+    let config = NatsConfig {
+        url,
+        monitor_url,
+        generation: topology::GENERATION,
+        replicas: 1,
+        max_bytes_per_partition: 0,
+        timeout: BROKER_TIMEOUT,
+        allow_async_durability: true,
+    };
+    let connecting = Box::pin(NatsBackend::connect(config));
+    connecting.await.context(CANNOT_USE)
+}
+
+/// Whether the broker is away or only just starting, rather than one that cannot be used.
+fn is_away(error: &anyhow::Error) -> bool {
+    use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
+    error.chain().any(|cause| {
+        let log = cause.downcast_ref::<BackendError>();
+        let away = match cause.downcast_ref::<ConnectError>() {
+            Some(ConnectError::Connect(error)) => matches!(error.kind(), Dns | Io | TimedOut),
+            Some(ConnectError::Monitor(_)) => true,
+            _ => false,
+        };
+        away || matches!(
+            log,
+            Some(BackendError::Timeout | BackendError::Unavailable(_))
+        )
+    })
 }
 
 /// The number of streams there are, or `wanted` where there are none yet: with another number

@@ -64,7 +64,10 @@ pub(crate) async fn run(
         .migrate()
         .await
         .context("cannot migrate the database")?;
-    admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
+    let installed = admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
+    if !installed {
+        tracing::warn!("the key in admin.key was deleted; delete the file to get a new one");
+    }
 
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
     let behind = CancellationToken::new();
@@ -73,28 +76,23 @@ pub(crate) async fn run(
     let tasks = TaskTracker::new();
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
     let publisher = broker.publisher(behind.clone()).await?;
+    let (log, written) = (broker.log.clone(), publisher.clone());
     let worker = {
-        let (log, publisher, health, behind) = (
-            broker.log.clone(),
-            publisher.clone(),
-            health.clone(),
-            behind.clone(),
-        );
+        let (health, behind) = (health.clone(), behind.clone());
         async move {
-            aggregator_worker::run(
-                services.worker,
-                log,
-                publisher,
-                worker_store,
-                &health,
-                behind,
-            )
-            .await
+            let config = services.worker;
+            aggregator_worker::run(config, log, written, worker_store, &health, behind).await
         }
     };
     let worker = tasks.spawn(worker);
-    let query = query_api::start(services.query, &config.postgres_url, &secret).await?;
-    tasks.spawn(watch_positions(query.clone(), &health, &behind));
+    let (url, bucket) = (&config.postgres_url, broker.keys.clone());
+    let query = Box::pin(query_api::start(services.query, url, &secret, bucket)).await?;
+    tasks.spawn(query_api::run(
+        query.clone(),
+        keys.clone(),
+        &health,
+        behind.clone(),
+    ));
     let gateway = GatewayState::new(
         services.gateway,
         publisher.clone(),
@@ -128,14 +126,4 @@ pub(crate) fn watch_api_keys(
         health.part("api keys"),
         shutdown.clone(),
     )
-}
-
-/// The task that tells waiting requests how far the log is projected.
-pub(crate) fn watch_positions(
-    query: query_api::QueryState,
-    health: &Health,
-    shutdown: &CancellationToken,
-) -> impl Future<Output = ()> + Send + use<> {
-    let (health, shutdown) = (health.clone(), shutdown.clone());
-    async move { query_api::run(query, &health, shutdown).await }
 }

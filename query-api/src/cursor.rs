@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use metering_core::signed::SigningKey;
 use metering_store::events::{Key, Pins};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -23,7 +24,6 @@ pub(crate) struct Cursor {
 /// Times in µs since the epoch.
 #[derive(Serialize, Deserialize)]
 struct Wire {
-    query: Fingerprint,
     timestamp_us: i64,
     id: Uuid,
     tenant: i32,
@@ -46,10 +46,24 @@ pub(crate) fn fingerprint(selection: &[(String, String)], bound_to: Option<&str>
     fingerprint
 }
 
+/// A cursor that holds no more than where the last page ended.
+pub(crate) fn seal(key: &SigningKey, query: Fingerprint, after: &impl Serialize) -> String {
+    key.seal(&postcard::to_allocvec(&(query, after)).expect("plain data always serialises"))
+}
+
+/// `None`: forged, of another deployment, or of another query.
+pub(crate) fn open<T: DeserializeOwned>(
+    key: &SigningKey,
+    query: Fingerprint,
+    token: &str,
+) -> Option<T> {
+    let (of, after): (Fingerprint, T) = postcard::from_bytes(&key.open(token)?).ok()?;
+    (of == query).then_some(after)
+}
+
 impl Cursor {
     pub(crate) fn seal(&self, key: &SigningKey, query: Fingerprint) -> String {
         let wire = Wire {
-            query,
             timestamp_us: self.after.timestamp.timestamp_micros(),
             id: self.after.id,
             tenant: self.after.tenant,
@@ -57,14 +71,13 @@ impl Cursor {
             to_us: self.to.timestamp_micros(),
             pins: self.pins.clone(),
         };
-        key.seal(&postcard::to_allocvec(&wire).expect("plain data always serialises"))
+        seal(key, query, &wire)
     }
 
     /// `None`: forged, of another deployment, or of another query.
     pub(crate) fn open(key: &SigningKey, query: Fingerprint, token: &str) -> Option<Self> {
-        let wire: Wire = postcard::from_bytes(&key.open(token)?).ok()?;
+        let wire: Wire = open(key, query, token)?;
         let at = DateTime::from_timestamp_micros;
-        (wire.query == query).then_some(())?;
         Some(Self {
             after: Key {
                 timestamp: at(wire.timestamp_us)?,

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use metering_store::{sqlstate, sqlx};
 use service_kit::problem::Problem;
 
+use crate::keys::KeyError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The detail names the parameter and says what to do.
@@ -20,8 +22,12 @@ pub enum QueryError {
     TenantRequired,
     #[error("no such event")]
     NotFound,
-    #[error("refused by the key's scopes")]
-    Scope(Problem),
+    #[error("refused before anything was asked")]
+    Refused(Problem),
+    #[error("no such key")]
+    NoKey,
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }
@@ -65,8 +71,43 @@ fn problem(error: QueryError) -> Problem {
             "not_found",
             "this tenant has no counted event with this id",
         ),
-        QueryError::Scope(problem) => problem,
+        QueryError::Refused(problem) => problem,
+        QueryError::NoKey => no_key(),
+        QueryError::Key(error) => key_problem(error),
         QueryError::Database(error) => database_problem(&error),
+    }
+}
+
+fn no_key() -> Problem {
+    let detail =
+        "there is no key with this id, or it is another tenant's; GET /v1/meter/keys lists yours";
+    Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+}
+
+fn key_problem(error: KeyError) -> Problem {
+    match error {
+        KeyError::NotFound => no_key(),
+        KeyError::LastAdmin => Problem::new(
+            StatusCode::CONFLICT,
+            "last_admin_key",
+            "this is the last key that may manage all keys; create another admin key without a tenant first",
+        ),
+        KeyError::Database(error) => database_problem(&error),
+        KeyError::Bucket(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a change of keys was not confirmed by the broker"
+            );
+            let detail = "NATS did not confirm the change of this key; send the request again";
+            Problem::unavailable("unavailable", detail)
+        }
+        KeyError::Exists | KeyError::Malformed => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a key is in the way"
+            );
+            Problem::internal()
+        }
     }
 }
 

@@ -145,7 +145,7 @@ impl Params {
 }
 
 /// To the microsecond, which is what events have.
-fn instant(text: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     let leap_second = instant.timestamp_subsec_nanos() >= 1_000_000_000;
     let instant = DateTime::from_timestamp_micros(instant.timestamp_micros())?;

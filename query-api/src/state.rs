@@ -2,6 +2,7 @@
 
 use metering_core::receipt::receipt_key;
 use metering_core::signed::SigningKey;
+use metering_log::keys::KeyBucket;
 use metering_store::Store;
 
 use crate::cursor;
@@ -13,16 +14,23 @@ pub struct QueryState {
     pub(crate) visibility: Visibility,
     pub(crate) receipts: SigningKey,
     pub(crate) cursors: SigningKey,
+    /// Through which services learn of keys.
+    keys: KeyBucket,
 }
 
 impl QueryState {
     /// `secret` is the deployment's: cursors and receipts are good at every one of its processes.
-    pub fn new(store: Store, secret: &str) -> Self {
+    pub fn new(store: Store, secret: &str, keys: KeyBucket) -> Self {
         Self {
             store,
             visibility: Visibility::default(),
             receipts: receipt_key(secret),
             cursors: cursor::key(secret),
+            keys,
         }
+    }
+
+    pub fn bucket(&self) -> &KeyBucket {
+        &self.keys
     }
 }

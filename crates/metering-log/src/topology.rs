@@ -8,6 +8,9 @@ pub const GENERATION: u32 = 1;
 /// Bucket through which API keys reach the services that check them.
 pub const KEY_BUCKET: &str = "METER_KEYS";
 
+/// Subject of the reports that API keys were used. It is in no stream.
+pub const KEYS_USED: &str = "meter.keys.used";
+
 /// The stream of one partition.
 pub fn stream(generation: u32, partition: u16) -> String {
     format!("METER_{generation}_{partition}")
@@ -26,7 +29,9 @@ mod tests {
             super::stream(1, 15),
             super::nats_subject(1, 15),
             super::KEY_BUCKET.to_owned(),
+            super::KEYS_USED.to_owned(),
         ];
-        assert_eq!(names, ["METER_1_15", "meter.1.15", "METER_KEYS"]);
+        let golden = ["METER_1_15", "meter.1.15", "METER_KEYS", "meter.keys.used"];
+        assert_eq!(names, golden);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod aggregates;
 pub mod api_key;
+pub mod audit_log;
 pub mod dead_letter;
 pub mod dimension;
 pub mod event_key;
@@ -10,6 +11,7 @@ pub mod outbox;
 pub mod partition_lock;
 mod partitions;
 pub mod progress;
+pub mod rebuild;
 mod store;
 pub mod usage_aggregate;
 pub mod usage_event;

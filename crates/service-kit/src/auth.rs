@@ -1,18 +1,18 @@
 //! Who calls: from the headers to a [`Caller`], before a byte of the body is read.
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use subtle::ConstantTimeEq as _;
 
 use crate::clock;
+use crate::key::ApiKeySecret;
 pub use crate::key::Scope;
-use crate::key::{ApiKey, ApiKeySecret};
+pub use crate::keys::Keys;
+use crate::keys::NoCaller;
 use crate::problem::Problem;
 
 /// The authenticated caller; an extractor behind [`authenticate`].
@@ -45,67 +45,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The keys a service knows, kept current by whoever watches the key bucket.
-#[derive(Clone, Default)]
-pub struct Keys(Arc<RwLock<Known>>);
-
-#[derive(Default)]
-struct Known {
-    by_id: HashMap<String, ApiKey>,
-    /// False until the bucket has been read whole, and again while its link is away.
-    current: bool,
-}
-
-impl Keys {
-    pub fn put(&self, key: ApiKey) {
-        self.write().by_id.insert(key.id.clone(), key);
-    }
-
-    pub fn remove(&self, id: &str) {
-        self.write().by_id.remove(id);
-    }
-
-    /// Whether an unknown key is really unknown. While it is not, callers get 503, never 401.
-    pub fn set_current(&self, current: bool) {
-        self.write().current = current;
-    }
-
-    /// Forgets all keys and is not current any more: the bucket is about to be read anew.
-    pub fn reset(&self) {
-        *self.write() = Known::default();
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
-        self.0
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn caller(&self, secret: &ApiKeySecret) -> Result<Caller, Problem> {
-        let known = self
-            .0
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !known.current {
-            return Err(Problem::unavailable(
-                "unavailable",
-                "API keys cannot be checked right now; try again",
-            ));
-        }
-        let key = known.by_id.get(secret.id()).ok_or_else(invalid_key)?;
-        let same = bool::from(key.secret_sha256.ct_eq(&secret.sha256()));
-        let expired = key.expires_at.is_some_and(|at| at <= clock::now());
-        if !same || expired {
-            return Err(invalid_key());
-        }
-        Ok(Caller {
-            key_id: key.id.clone(),
-            scopes: key.scopes.clone().into(),
-            tenant_id: key.tenant_id.clone(),
-        })
-    }
-}
-
 /// Middleware: puts the [`Caller`] into the request's extensions, or answers 401 or 503.
 pub async fn authenticate(
     State(keys): State<Keys>,
@@ -114,7 +53,16 @@ pub async fn authenticate(
 ) -> Result<Response, Problem> {
     let text = credentials(request.headers())?;
     let secret = ApiKeySecret::parse(text).ok_or_else(invalid_key)?;
-    let caller = keys.caller(&secret)?;
+    let caller = keys
+        .caller(&secret, clock::now())
+        .await
+        .map_err(|no_caller| match no_caller {
+            NoCaller::Invalid => invalid_key(),
+            NoCaller::Unknowable => Problem::unavailable(
+                "unavailable",
+                "API keys cannot be checked right now; try again",
+            ),
+        })?;
     let key_id = caller.key_id.clone();
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;

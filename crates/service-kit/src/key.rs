@@ -63,6 +63,12 @@ impl ApiKeySecret {
         &self.0[PREFIX.len()..PREFIX.len() + ID_HEX]
     }
 
+    /// Whether `text` can be the id of a key.
+    pub fn is_id(text: &str) -> bool {
+        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        text.len() == ID_HEX && text.bytes().all(hex)
+    }
+
     /// SHA-256 of the whole text: with 192 random bits in it no slow hash is needed.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
@@ -101,6 +107,13 @@ pub struct ApiKey {
     pub tenant_id: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A key was used, to the minute; how processes tell each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    pub id: String,
+    pub at: DateTime<Utc>,
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 
 pub mod auth;
 pub mod clock;
+pub mod fields;
 pub mod health;
 pub mod http;
 pub mod key;
 pub mod key_watch;
+pub mod keys;
 mod linger;
 pub mod problem;
 pub mod rate_limit;

@@ -1,5 +1,7 @@
 //! `POST /v1/meter/events` with JSON.
 
+use std::collections::HashMap;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -8,6 +10,8 @@ use metering_log::Backend as _;
 use metering_log::memory::Publishing;
 use serde_json::{Value, json};
 use service_kit::key::{ApiKeySecret, Scope};
+use service_kit::keys::STALE_AFTER;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -177,13 +181,10 @@ async fn only_a_key_that_may_ingest_gets_in_and_only_for_its_tenant() {
     }
     assert_eq!(world.reports().await.len(), 0);
     world.key = good;
-    world.keys.set_current(false);
-    assert_eq!(
-        world.ingest(body.clone()).await.0,
-        StatusCode::SERVICE_UNAVAILABLE
-    );
-    world.keys.set_current(true);
-    assert_eq!(world.ingest(body).await.0, StatusCode::ACCEPTED);
+    assert_eq!(world.ingest(body.clone()).await.0, StatusCode::ACCEPTED);
+    let long_ago = Instant::now().checked_sub(STALE_AFTER).unwrap();
+    world.keys.replace(HashMap::new(), long_ago);
+    assert_eq!(world.ingest(body).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]

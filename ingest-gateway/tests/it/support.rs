@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use service_kit::auth::Keys;
 use service_kit::clock;
 use service_kit::key::{ApiKey, ApiKeySecret, Scope};
+use service_kit::keys::KnownKey;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -50,7 +52,8 @@ impl World {
         let Settings { config } = Settings::parse_from([&["test"], args].concat());
         let state = GatewayState::new(config, publisher.unwrap(), "secret", Durability::Fsync);
         let keys = Keys::default();
-        keys.set_current(true);
+        // Nobody watches them here.
+        keys.confirm(Instant::now() + Duration::from_hours(1));
         let router = service_kit::http::finish(ingest_gateway::router(state, keys.clone()));
         let key = add_key(&keys, &[Scope::Ingest], None);
         Self {
@@ -103,7 +106,7 @@ impl World {
 
 pub(crate) fn add_key(keys: &Keys, scopes: &[Scope], tenant: Option<&str>) -> String {
     let secret = ApiKeySecret::generate();
-    keys.put(ApiKey {
+    let key = ApiKey {
         id: secret.id().to_owned(),
         name: "test".to_owned(),
         secret_sha256: secret.sha256(),
@@ -111,7 +114,8 @@ pub(crate) fn add_key(keys: &Keys, scopes: &[Scope], tenant: Option<&str>) -> St
         tenant_id: tenant.map(str::to_owned),
         created_at: clock::now(),
         expires_at: None,
-    });
+    };
+    keys.put(key.id.clone(), KnownKey::new(1, Some(key)));
     secret.as_str().to_owned()
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
@@ -40,7 +40,11 @@ pub(crate) async fn run(args: MigrateArgs) -> Result<ExitCode> {
         )?;
         let key =
             key_in(file).with_context(|| format!("cannot keep the key in {}", file.display()))?;
-        admin_key::install(&store, &Broker::connect(broker).await?.keys, &key).await?;
+        ensure!(
+            admin_key::install(&store, &Broker::connect(broker).await?.keys, &key).await?,
+            "the key in {file} was deleted and stays so; delete {file} to get a new one",
+            file = file.display()
+        );
         tracing::info!(file = %file.display(), "the admin key is in place");
     }
     Ok(ExitCode::SUCCESS)

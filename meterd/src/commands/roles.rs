@@ -4,18 +4,20 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use axum::Router;
+use axum::{Router, middleware};
 use ingest_gateway::GatewayState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
+use service_kit::problem::Problem;
+use service_kit::request_log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 use crate::signals::StopSignals;
-use crate::stack::{watch_api_keys, watch_positions};
+use crate::stack::watch_api_keys;
 
 /// Where a role listens.
 #[derive(Clone, Debug, clap::Args)]
@@ -86,7 +88,9 @@ pub(crate) struct QueryArgs {
 
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
     let role = Role::start("gateway", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let publisher = broker.publisher(role.behind.clone()).await?;
     let keys = Keys::default();
     role.tasks.spawn(watch_api_keys(
@@ -108,7 +112,9 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
     let role = Role::start("worker", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let publisher = broker.publisher(role.behind.clone()).await?;
     let store = store(&args.database.postgres_url, args.config.connections).await?;
     store.check_schema().await?;
@@ -128,7 +134,9 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
 
 pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     let role = Role::start("query", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let keys = Keys::default();
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
@@ -137,9 +145,15 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.behind,
     ));
     let url = &args.database.postgres_url;
-    let state = query_api::start(args.config, url, &args.secret.secret).await?;
-    role.tasks
-        .spawn(watch_positions(state.clone(), &role.health, &role.behind));
+    let bucket = broker.keys.clone();
+    let starting = query_api::start(args.config, url, &args.secret.secret, bucket);
+    let state = Box::pin(starting).await?;
+    role.tasks.spawn(query_api::run(
+        state.clone(),
+        keys.clone(),
+        &role.health,
+        role.behind.clone(),
+    ));
     role.serve(query_api::router(state, keys)).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -150,6 +164,8 @@ struct Role {
     listener: TcpListener,
     http: HttpConfig,
     health: Health,
+    /// Until it is cancelled, every request is answered that the role is starting.
+    starting: CancellationToken,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     /// Cancelled when the last request has been answered.
@@ -168,16 +184,36 @@ impl Role {
             .context("cannot listen to signals")?
             .cancel(shutdown.clone(), || {});
         let behind = CancellationToken::new();
+        let (listener, same) = twice(listener).context("cannot share the listener")?;
+        let (health, starting) = (Health::default(), shutdown.child_token());
+        let unavailable = health
+            .router()
+            .fallback(is_starting)
+            .layer(middleware::from_fn(request_log::log));
+        let tasks = TaskTracker::new();
+        let (http, until) = (args.http.clone(), starting.clone());
+        tasks.spawn(async move { http::serve(same, unavailable, &http, until).await });
         Ok(Self {
             name,
             listener,
             http: args.http.clone(),
-            health: Health::default(),
-            tasks: TaskTracker::new(),
+            health,
+            starting,
+            tasks,
             shutdown,
             behind,
             signals,
         })
+    }
+
+    /// The broker, for as long as it takes. `None`: the role was asked to stop first.
+    async fn connect(&self, args: &BrokerArgs) -> Result<Option<Broker>> {
+        let part = self.health.part("start");
+        let connecting = Broker::connect_patiently(args, &part);
+        let connected = self.shutdown.run_until_cancelled(connecting).await;
+        let broker = connected.transpose()?;
+        part.ready();
+        Ok(broker)
     }
 
     /// Says that it is ready once it is, serves until it is asked to stop, and ends its tasks.
@@ -191,6 +227,7 @@ impl Role {
                 let _ = writeln!(std::io::stdout(), "meterd {name} is ready: {url}");
             }));
         let router = http::finish(routes.merge(self.health.router()));
+        self.starting.cancel();
         http::serve(self.listener, router, &self.http, self.shutdown).await;
         self.behind.cancel();
         self.tasks.close();
@@ -198,4 +235,22 @@ impl Role {
         drop(self.signals);
         Ok(())
     }
+}
+
+/// Two handles of one socket.
+fn twice(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
+    let listener = listener.into_std()?;
+    let same = listener.try_clone()?;
+    Ok((
+        TcpListener::from_std(listener)?,
+        TcpListener::from_std(same)?,
+    ))
+}
+
+/// Nothing can be said of any key or event yet.
+async fn is_starting() -> Problem {
+    Problem::unavailable(
+        "unavailable",
+        "meterd is starting; /readyz tells what it waits for",
+    )
 }

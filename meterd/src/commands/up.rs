@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::pin;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,7 +152,7 @@ async fn serve(
                 shutdown.cancel();
             }
         };
-        let mut stack = pin!(stack::run(config, listener, on_ready, shutdown.clone()));
+        let mut stack = Box::pin(stack::run(config, listener, on_ready, shutdown.clone()));
         tokio::select! {
             ended = &mut stack => Ok(ended),
             () = shutdown.cancelled() => timeout(DRAIN, &mut stack).await,

@@ -3,8 +3,11 @@
 mod bad_input;
 mod bounds;
 mod cloud_events;
+mod cli;
 mod exactly_once;
 mod flights;
+mod keys;
+mod revocation;
 mod support;
 mod tour;
 mod up;

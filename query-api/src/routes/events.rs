@@ -13,14 +13,11 @@ use serde::Serialize;
 use service_kit::clock;
 use uuid::Uuid;
 
-use super::Reader;
+use super::{DEFAULT_LIMIT, MAX_LIMIT, Reader};
 use crate::cursor::{self, Cursor, Fingerprint};
 use crate::error::QueryError;
 use crate::state::QueryState;
 
-/// Events of a page.
-const MAX_LIMIT: u32 = 1000;
-const DEFAULT_LIMIT: u32 = 100;
 /// Conditions on metadata; each one is looked at in every row.
 const MAX_METADATA_FILTERS: usize = 8;
 

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod events;
+mod keys;
 mod parameters;
 mod receipts;
 mod support;

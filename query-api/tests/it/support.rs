@@ -1,15 +1,22 @@
 //! A database with usage in it, as the worker would have left it, and a client of the router.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, Utc};
 use metering_core::aggregate::{day_start, key_bucket};
+use metering_log::keys::KeyBucket;
+use metering_log::{NatsBackend, NatsConfig};
 use metering_store::{Store, event_key, sqlx, usage_event};
 use query_api::{Config, QueryState};
 use serde_json::Value;
 use service_kit::auth::{Keys, Scope};
+use service_kit::http;
 use service_kit::key::{ApiKey, ApiKeySecret};
+use service_kit::keys::KnownKey;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -52,7 +59,7 @@ pub(crate) fn used(number: u128, timestamp: &str) -> Used {
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) state: QueryState,
-    keys: Keys,
+    pub(crate) keys: Keys,
     router: Router,
     admin: String,
 }
@@ -75,13 +82,29 @@ impl Answer {
     clippy::disallowed_methods,
     reason = "tests are told by the environment which servers they have"
 )]
-fn server() -> String {
-    std::env::var("METERD_POSTGRES_URL").expect("METERD_POSTGRES_URL: run `make test`")
+fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is missing: run `make test`"))
+}
+
+/// A bucket of keys of its own.
+async fn new_bucket() -> KeyBucket {
+    let config = NatsConfig {
+        url: server("METERD_NATS_URL"),
+        monitor_url: None,
+        generation: 1,
+        replicas: 1,
+        max_bytes_per_partition: 1 << 20,
+        timeout: Duration::from_secs(2),
+        allow_async_durability: true,
+    };
+    let backend = Box::pin(NatsBackend::connect(config)).await.unwrap();
+    let name = format!("KEYS_{}", Uuid::new_v4().simple());
+    KeyBucket::open(backend.client(), &name, 1).await.unwrap()
 }
 
 /// The URL of a new database.
 async fn new_database() -> String {
-    let url = server();
+    let url = server("METERD_POSTGRES_URL");
     let after_scheme = url.find("://").unwrap() + 3;
     let end = url[after_scheme..]
         .find(['/', '?'])
@@ -108,10 +131,13 @@ impl World {
             connections: 4,
             statement_timeout_ms: 10_000,
         };
-        let state = query_api::start(config, &url, SECRET).await.unwrap();
+        let bucket = Box::pin(new_bucket()).await;
+        let starting = query_api::start(config, &url, SECRET, bucket);
+        let state = Box::pin(starting).await.unwrap();
         let keys = Keys::default();
-        keys.set_current(true);
-        let router = query_api::router(state.clone(), keys.clone());
+        // Nobody watches them here.
+        keys.confirm(Instant::now() + Duration::from_hours(1));
+        let router = http::finish(query_api::router(state.clone(), keys.clone()));
         let mut world = Self {
             store,
             state,
@@ -123,10 +149,15 @@ impl World {
         world
     }
 
+    /// The text of a key that may do everything.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// A new API key's text.
     pub(crate) fn key(&self, scopes: &[Scope], tenant_id: Option<&str>) -> String {
         let secret = ApiKeySecret::generate();
-        self.keys.put(ApiKey {
+        let key = ApiKey {
             id: secret.id().to_owned(),
             name: "test".to_owned(),
             secret_sha256: secret.sha256(),
@@ -134,7 +165,8 @@ impl World {
             tenant_id: tenant_id.map(str::to_owned),
             created_at: utc("2025-01-01T00:00:00Z"),
             expires_at: None,
-        });
+        };
+        self.keys.put(key.id.clone(), KnownKey::new(1, Some(key)));
         secret.as_str().to_owned()
     }
 
@@ -154,7 +186,10 @@ impl World {
         if let Some(receipt) = receipt {
             request = request.header("meter-receipt", receipt);
         }
-        let request = request.body(Body::empty()).unwrap();
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();

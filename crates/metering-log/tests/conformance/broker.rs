@@ -1,5 +1,6 @@
 //! What only a real nats-server does: die, hang, and be the wrong one.
 
+use std::collections::HashSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -7,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use metering_core::envelope::Envelope;
 use metering_core::{Position, Record};
 use metering_log::keys::{KeyBucket, KeyChange};
 use metering_log::nats::ConnectError;
 use metering_log::{
-    AppendError, BatchLimits, Durability, NatsBackend, NatsConfig, Priority, Reader, SharedBackend,
+    AppendError, BackendError, BatchLimits, Durability, NatsBackend, NatsConfig, Priority, Reader,
+    SharedBackend,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -275,25 +277,72 @@ async fn an_old_broker_is_refused() {
     }
 }
 
+async fn told(
+    changes: &mut (impl Stream<Item = Result<KeyChange, BackendError>> + Unpin),
+) -> KeyChange {
+    let told = timeout(PATIENCE, changes.next()).await;
+    told.unwrap().expect("the watch goes on").unwrap()
+}
+
 #[tokio::test]
-async fn a_watcher_of_keys_is_told_all_and_when_it_has_all() {
+async fn a_watcher_of_keys_is_told_all_changes_in_their_order() {
     let broker = Broker::start("always").await;
     let backend = NatsBackend::connect(broker.config()).await.unwrap();
-    let bucket = KeyBucket::open(backend.client(), 1).await.unwrap();
+    let bucket = KeyBucket::open(backend.client(), "KEYS", 1).await.unwrap();
     let mut early = bucket.watch().await.unwrap();
-    assert_eq!(early.next().await, Some(KeyChange::Current));
     let (id, document) = (Uuid::new_v4().to_string(), Bytes::from("{}"));
-    bucket.put(&id, document.clone()).await.unwrap();
-    let put = KeyChange::Put {
-        id: id.clone(),
-        document,
-    };
-    assert_eq!(early.next().await, Some(put.clone()));
+    let stored = bucket.put_if(&id, document.clone(), 0).await;
+    assert!(stored.unwrap());
+    let put = told(&mut early).await;
+    assert_eq!((&put.id, &put.document), (&id, &Some(document)));
+    let revision = bucket.beacon().await.unwrap();
+    let beacon = told(&mut early).await;
+    assert!(beacon.is_beacon() && beacon.revision == revision);
     let mut late = bucket.watch().await.unwrap();
-    assert_eq!(late.next().await, Some(put));
-    assert_eq!(late.next().await, Some(KeyChange::Current));
+    assert_eq!(
+        [told(&mut late).await, told(&mut late).await],
+        [put, beacon]
+    );
     bucket.remove(&id).await.unwrap();
-    let removed = KeyChange::Removed { id };
-    assert_eq!(early.next().await, Some(removed.clone()));
-    assert_eq!(late.next().await, Some(removed));
+    let removed = told(&mut late).await;
+    assert_eq!((&removed.id, &removed.document), (&id, &None));
+    assert_eq!(told(&mut early).await, removed);
+}
+
+#[tokio::test]
+async fn a_key_that_changed_meanwhile_is_not_put() {
+    let broker = Broker::start("always").await;
+    let backend = NatsBackend::connect(broker.config()).await.unwrap();
+    let bucket = KeyBucket::open(backend.client(), "KEYS", 1).await.unwrap();
+    let mut changes = bucket.watch().await.unwrap();
+    let put_if = |revision| bucket.put_if("k", Bytes::from("{}"), revision);
+    assert!(put_if(0).await.unwrap());
+    assert!(!put_if(0).await.unwrap());
+    let put = told(&mut changes).await.revision;
+    bucket.remove("k").await.unwrap();
+    assert!(!put_if(put).await.unwrap());
+    assert!(!put_if(0).await.unwrap());
+    let removed = told(&mut changes).await.revision;
+    assert!(put_if(removed).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_used_key_is_reported_to_one_subscriber() {
+    let broker = Broker::start("always").await;
+    let backend = NatsBackend::connect(broker.config()).await.unwrap();
+    let bucket = KeyBucket::open(backend.client(), "KEYS", 1).await.unwrap();
+    let reports = [bucket.used().await.unwrap(), bucket.used().await.unwrap()];
+    // The subscriptions are there when this has been answered.
+    backend.client().flush().await.unwrap();
+    bucket.beacon().await.unwrap();
+    for n in 0..20 {
+        bucket
+            .report_used(Bytes::from(n.to_string()))
+            .await
+            .unwrap();
+    }
+    let got = futures::stream::select_all(reports)
+        .take(20)
+        .collect::<HashSet<_>>();
+    assert_eq!(timeout(PATIENCE, got).await.unwrap().len(), 20);
 }

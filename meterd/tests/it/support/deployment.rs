@@ -3,13 +3,14 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::PgPool;
 use tokio::process::{Child, ChildStdin};
+use tokio::time::timeout;
 
 use super::process::wait_blocking;
 use super::{Home, eventually, finish, is_alive, meterd};
@@ -81,8 +82,13 @@ impl Servers {
 
     /// Kills a server, if it runs; `meterd servers` starts it again.
     pub(crate) fn kill9(&self, server: &str) -> bool {
+        self.signal(server, Signal::SIGKILL)
+    }
+
+    /// `false`: it does not run.
+    pub(crate) fn signal(&self, server: &str, signal: Signal) -> bool {
         self.pid(server)
-            .is_some_and(|pid| kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).is_ok())
+            .is_some_and(|pid| kill(Pid::from_raw(pid.cast_signed()), signal).is_ok())
     }
 }
 
@@ -135,6 +141,13 @@ impl Role {
         self.signal(Signal::SIGKILL);
         self.child.wait().await.expect("a child");
         self.child = spawn(self.name, self.port, &self.variables);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        let ended = timeout(STOP, self.child.wait()).await;
+        ended.expect("it ends in time").expect("a child")
     }
 
     /// Does a supervisor's work: starts it again if it has ended.
@@ -220,6 +233,15 @@ impl Deployment {
             deployment.add_worker().await;
         }
         deployment
+    }
+
+    /// One role more, with some variables of its own.
+    pub(crate) fn role(&self, name: &'static str, own: &[(&str, &str)]) -> Role {
+        let mut variables = self.gateway.variables.clone();
+        variables.retain(|(name, _)| own.iter().all(|(own, _)| own != name));
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        variables.extend(own.iter().map(owned));
+        Role::start(name, variables)
     }
 
     pub(crate) async fn add_worker(&mut self) {

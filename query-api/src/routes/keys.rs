@@ -1,0 +1,169 @@
+//! `/v1/meter/keys`.
+
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use metering_store::api_key::{self, ApiKeyRow};
+use serde::Serialize;
+use service_kit::auth::{Caller, Scope};
+use service_kit::clock;
+use service_kit::fields::Fields;
+use service_kit::key::{ApiKey, ApiKeySecret};
+use service_kit::problem::Problem;
+use service_kit::request_log::RequestId;
+
+use super::{Admin, Page};
+use crate::error::QueryError;
+use crate::keys::{self, Actor};
+use crate::new_key::NewKey;
+use crate::state::QueryState;
+
+pub(super) fn router() -> Router<QueryState> {
+    Router::new()
+        .route("/v1/meter/keys", get(list).post(create))
+        .route("/v1/meter/keys/{id}", get(show).delete(delete))
+}
+
+/// A key as it is shown; its secret is not known any more.
+#[derive(Debug, Serialize)]
+struct Key {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    /// The only tenant it may read and write.
+    tenant_id: Option<String>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    /// To the minute, up to a few seconds late.
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CreatedKey {
+    id: String,
+    /// Shown this once.
+    secret: String,
+    name: String,
+    scopes: Vec<Scope>,
+    tenant_id: Option<String>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Newest first.
+#[derive(Debug, Serialize)]
+struct KeyList {
+    data: Vec<Key>,
+    next_cursor: Option<String>,
+}
+
+impl From<ApiKeyRow> for Key {
+    fn from(row: ApiKeyRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            scopes: row.scopes,
+            tenant_id: row.tenant_id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+        }
+    }
+}
+
+async fn list(
+    State(state): State<QueryState>,
+    Admin { caller, params }: Admin,
+) -> Result<Json<KeyList>, QueryError> {
+    let page = Page::parse("keys", params, &caller, &state)?;
+    let tenant = caller.tenant_id.as_deref();
+    let mut conn = state.store.pool().acquire().await?;
+    let rows = api_key::list(&mut conn, tenant, page.after.clone(), page.fetch()).await?;
+    let (rows, next_cursor) = page.cut(rows, &state, |row| (row.created_at, row.id.clone()));
+    let data = rows.into_iter().map(Key::from).collect();
+    Ok(Json(KeyList { data, next_cursor }))
+}
+
+async fn show(
+    State(state): State<QueryState>,
+    Path(id): Path<String>,
+    Admin { caller, params }: Admin,
+) -> Result<Json<Key>, QueryError> {
+    params.finish("none")?;
+    let mut conn = state.store.pool().acquire().await?;
+    let found = api_key::find(&mut conn, &checked(&id)?, caller.tenant_id.as_deref()).await?;
+    let live = found.filter(|key| key.deleted_at.is_none());
+    Ok(Json(live.ok_or(QueryError::NoKey)?.into()))
+}
+
+async fn create(
+    State(state): State<QueryState>,
+    Admin { caller, params }: Admin,
+    Extension(request_id): Extension<RequestId>,
+    fields: Result<Fields, Problem>,
+) -> Result<(StatusCode, Json<CreatedKey>), QueryError> {
+    params.finish("none")?;
+    // Postgres keeps microseconds.
+    let now = clock::now().trunc_subsecs(6);
+    let fields = fields.map_err(QueryError::Refused)?;
+    let new = NewKey::parse(fields, &caller, now).map_err(QueryError::Refused)?;
+    let secret = ApiKeySecret::generate();
+    let key = ApiKey {
+        id: secret.id().to_owned(),
+        name: new.name,
+        secret_sha256: secret.sha256(),
+        scopes: new.scopes,
+        tenant_id: new.tenant_id,
+        created_at: now,
+        expires_at: new.expires_at,
+    };
+    keys::create(
+        &state.store,
+        state.bucket(),
+        &key,
+        actor(&caller, request_id),
+    )
+    .await?;
+    let created = CreatedKey {
+        id: key.id,
+        secret: secret.as_str().to_owned(),
+        name: key.name,
+        scopes: key.scopes,
+        tenant_id: key.tenant_id,
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+    };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn delete(
+    State(state): State<QueryState>,
+    Path(id): Path<String>,
+    Admin { caller, params }: Admin,
+    Extension(request_id): Extension<RequestId>,
+) -> Result<StatusCode, QueryError> {
+    params.finish("none")?;
+    let (id, now) = (checked(&id)?, clock::now());
+    let actor = actor(&caller, request_id);
+    keys::delete(&state.store, state.bucket(), &id, actor, now).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn actor(caller: &Caller, RequestId(request_id): RequestId) -> Actor<'_> {
+    Actor {
+        key: Some(&caller.key_id),
+        tenant: caller.tenant_id.as_deref(),
+        request: Some(request_id),
+    }
+}
+
+/// What cannot be an id is nobody's: it must not get to Postgres, or into the broker's subjects.
+fn checked(id: &str) -> Result<String, QueryError> {
+    if ApiKeySecret::is_id(id) {
+        Ok(id.to_owned())
+    } else {
+        Err(QueryError::NoKey)
+    }
+}
