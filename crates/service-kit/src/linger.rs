@@ -34,9 +34,7 @@ pub(crate) async fn linger(request: Request, next: Next) -> Response {
     })));
     let request = Request::from_parts(parts, Body::new(rest.clone()));
     let answer = next.run(request).await;
-    // Who asked before sending has sent nothing yet, and need not.
-    let (begun, ended) = (rest.reading().begun, rest.reading().ended);
-    if !ended && (begun || !asks) {
+    if rest.reading().goes_on(asks) {
         let mut rest = Limited::new(rest, MAX_BYTES);
         let thrown_away = async { while let Some(Ok(_)) = rest.frame().await {} };
         let _ = tokio::time::timeout(PATIENCE, thrown_away).await;
@@ -52,6 +50,13 @@ struct Reading {
     body: Body,
     begun: bool,
     ended: bool,
+}
+
+impl Reading {
+    /// Who asked before sending has sent nothing until it was told to, and need not.
+    fn goes_on(&self, asks: bool) -> bool {
+        !self.ended && (self.begun || !asks)
+    }
 }
 
 impl Rest {
