@@ -2,8 +2,8 @@
 
 mod bad_input;
 mod bounds;
-mod cloud_events;
 mod cli;
+mod cloud_events;
 mod exactly_once;
 mod flights;
 mod keys;
