@@ -62,10 +62,9 @@ pub(crate) async fn run(
         .migrate()
         .await
         .context("cannot migrate the database")?;
-    if !admin_key::install(&worker_store, &broker.keys, &config.admin_key).await? {
-        tracing::warn!(
-            "the key in the file admin.key was deleted; delete the file to get a new one"
-        );
+    let installed = admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
+    if !installed {
+        tracing::warn!("the key in admin.key was deleted; delete the file to get a new one");
     }
 
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
@@ -75,29 +74,23 @@ pub(crate) async fn run(
     let tasks = TaskTracker::new();
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
     let publisher = broker.publisher(behind.clone()).await?;
+    let (log, written) = (broker.log.clone(), publisher.clone());
     let worker = {
-        let (log, publisher, health, behind) = (
-            broker.log.clone(),
-            publisher.clone(),
-            health.clone(),
-            behind.clone(),
-        );
+        let (health, behind) = (health.clone(), behind.clone());
         async move {
-            aggregator_worker::run(
-                services.worker,
-                log,
-                publisher,
-                worker_store,
-                &health,
-                behind,
-            )
-            .await
+            let config = services.worker;
+            aggregator_worker::run(config, log, written, worker_store, &health, behind).await
         }
     };
     let worker = tasks.spawn(worker);
     let (url, bucket) = (&config.postgres_url, broker.keys.clone());
     let query = Box::pin(query_api::start(services.query, url, &secret, bucket)).await?;
-    tasks.spawn(query_tasks(query.clone(), &keys, &health, &behind));
+    tasks.spawn(query_api::run(
+        query.clone(),
+        keys.clone(),
+        &health,
+        behind.clone(),
+    ));
     let gateway = GatewayState::new(
         services.gateway,
         publisher.clone(),
@@ -131,15 +124,4 @@ pub(crate) fn watch_api_keys(
         health.part("api keys"),
         shutdown.clone(),
     )
-}
-
-/// The task that a query server's requests rely on.
-pub(crate) fn query_tasks(
-    query: query_api::QueryState,
-    keys: &Keys,
-    health: &Health,
-    shutdown: &CancellationToken,
-) -> impl Future<Output = ()> + Send + use<> {
-    let (keys, health, shutdown) = (keys.clone(), health.clone(), shutdown.clone());
-    async move { query_api::run(query, keys, &health, shutdown).await }
 }

@@ -49,15 +49,21 @@ pub fn router(state: QueryState, keys: Keys) -> Router {
 /// Until `shutdown`: watches how far the log is projected, for the requests that wait for it
 /// (without it, receipts are answered 503), and keeps the bucket of API keys what Postgres says.
 /// `keys` are those of the router, which somebody else keeps current.
-pub async fn run(state: QueryState, keys: Keys, health: &Health, shutdown: CancellationToken) {
-    let (queries, comparing) = (
-        health.part("query"),
-        health.part("distribution of api keys"),
-    );
-    let (store, bucket) = (&state.store, state.bucket());
-    tokio::join!(
-        Box::pin(state.visibility.poll(store, &queries, shutdown.clone())),
-        Box::pin(keys::reconcile(store, bucket, &keys, &comparing, &shutdown)),
-        Box::pin(keys::note_uses(store, bucket, &shutdown)),
-    );
+pub fn run(
+    state: QueryState,
+    keys: Keys,
+    health: &Health,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    // Before it runs: whoever waits for all parts must not miss one that has not begun.
+    let queries = health.part("query");
+    let comparing = health.part("distribution of api keys");
+    async move {
+        let (store, bucket) = (&state.store, state.bucket());
+        tokio::join!(
+            Box::pin(state.visibility.poll(store, &queries, shutdown.clone())),
+            Box::pin(keys::reconcile(store, bucket, &keys, &comparing, &shutdown)),
+            Box::pin(keys::note_uses(store, bucket, &shutdown)),
+        );
+    }
 }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 use crate::signals::StopSignals;
-use crate::stack::{query_tasks, watch_api_keys};
+use crate::stack::watch_api_keys;
 
 /// Where a role listens.
 #[derive(Clone, Debug, clap::Args)]
@@ -144,11 +144,11 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     let bucket = broker.keys.clone();
     let starting = query_api::start(args.config, url, &args.secret.secret, bucket);
     let state = Box::pin(starting).await?;
-    role.tasks.spawn(query_tasks(
+    role.tasks.spawn(query_api::run(
         state.clone(),
-        &keys,
+        keys.clone(),
         &role.health,
-        &role.behind,
+        role.behind.clone(),
     ));
     role.serve(query_api::router(state, keys)).await?;
     Ok(ExitCode::SUCCESS)

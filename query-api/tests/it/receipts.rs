@@ -36,11 +36,11 @@ async fn with_poller(test: impl AsyncFnOnce(&World, &str)) {
         shutdown.clone(),
     );
     let test = async {
-        test(&world, &admin).await;
+        Box::pin(test(&world, &admin)).await;
+        health.wait_ready().await;
         shutdown.cancel();
     };
     tokio::join!(poller, test);
-    assert!(health.is_ready());
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn new_bucket() -> KeyBucket {
         timeout: Duration::from_secs(2),
         allow_async_durability: true,
     };
-    let backend = NatsBackend::connect(config).await.unwrap();
+    let backend = Box::pin(NatsBackend::connect(config)).await.unwrap();
     let name = format!("KEYS_{}", Uuid::new_v4().simple());
     KeyBucket::open(backend.client(), &name, 1).await.unwrap()
 }
@@ -131,10 +131,9 @@ impl World {
             connections: 4,
             statement_timeout_ms: 10_000,
         };
-        let bucket = new_bucket().await;
-        let state = query_api::start(config, &url, SECRET, bucket)
-            .await
-            .unwrap();
+        let bucket = Box::pin(new_bucket()).await;
+        let starting = query_api::start(config, &url, SECRET, bucket);
+        let state = Box::pin(starting).await.unwrap();
         let keys = Keys::default();
         // Nobody watches them here.
         keys.confirm(Instant::now() + Duration::from_hours(1));
