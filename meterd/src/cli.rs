@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use service_kit::telemetry::LogFormat;
 
-use crate::commands::{config, doctor, down, migrate, roles, servers, status, up};
+use crate::commands::{
+    config, doctor, down, keys, migrate, replay, roles, send, servers, status, tail, up,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -49,7 +51,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the whole system on this machine, its servers included
-    Up(up::UpArgs),
+    Up(Box<up::UpArgs>),
     /// Stop the `meterd up` of a data directory
     Down(down::DownArgs),
     /// Tell whether the `meterd up` of a data directory runs and is ready
@@ -66,6 +68,14 @@ pub(crate) enum Command {
     Query(roles::QueryArgs),
     /// Bring Postgres' schema to this version; make a first API key
     Migrate(migrate::MigrateArgs),
+    /// Make, list and delete API keys
+    Keys(keys::KeysArgs),
+    /// Send events from a file or a pipe, each counted once however often it is sent
+    Send(send::SendArgs),
+    /// Print events as they are persisted
+    Tail(tail::TailArgs),
+    /// Make the usage projection again from its events and the log
+    Replay(replay::ReplayArgs),
     /// Print what a role would run with, secrets hidden
     Config(config::ConfigArgs),
 }

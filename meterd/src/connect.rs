@@ -20,6 +20,8 @@ const BROKER_TIMEOUT: Duration = Duration::from_millis(1800);
 /// Pause before a broker that is away is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+const CANNOT_USE: &str = "cannot use the NATS of METERD_NATS_URL";
+
 /// Which broker, and how its streams are made.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Broker")]
@@ -95,7 +97,7 @@ impl Broker {
         };
         let log = Box::pin(NatsBackend::connect(config))
             .await
-            .context("cannot use the NATS of METERD_NATS_URL")?;
+            .context(CANNOT_USE)?;
         let partitions = partitions(&log, args.partitions)
             .await
             .context("cannot read the log's streams")?;
@@ -141,6 +143,24 @@ impl Broker {
                 "cannot create the log's streams; see METERD_LOG_MAX_BYTES and the broker's disk",
             )
     }
+}
+
+/// The log as whoever only reads it needs it: nothing is made, and what is confirmed does not matter.
+pub(crate) async fn log_to_look_at(
+    url: String,
+    monitor_url: Option<String>,
+) -> Result<NatsBackend> {
+    let config = NatsConfig {
+        url,
+        monitor_url,
+        generation: topology::GENERATION,
+        replicas: 1,
+        max_bytes_per_partition: 0,
+        timeout: BROKER_TIMEOUT,
+        allow_async_durability: true,
+    };
+    let connecting = Box::pin(NatsBackend::connect(config));
+    connecting.await.context(CANNOT_USE)
 }
 
 /// Whether the broker is away or only just starting, rather than one that cannot be used.

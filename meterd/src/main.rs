@@ -2,6 +2,7 @@
 
 mod admin_key;
 mod cli;
+mod client;
 mod commands;
 mod connect;
 mod embedded;

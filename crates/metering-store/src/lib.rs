@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod partition_lock;
 mod partitions;
 pub mod progress;
+pub mod rebuild;
 mod store;
 pub mod usage_aggregate;
 pub mod usage_event;

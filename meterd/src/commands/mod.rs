@@ -3,10 +3,14 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod keys;
 pub(crate) mod migrate;
+pub(crate) mod replay;
 pub(crate) mod roles;
+pub(crate) mod send;
 pub(crate) mod servers;
 pub(crate) mod status;
+pub(crate) mod tail;
 pub(crate) mod up;
 
 use std::process::ExitCode;
@@ -26,7 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         match cli.command {
-            Command::Up(args) => up::run(args).await,
+            Command::Up(args) => up::run(*args).await,
             Command::Down(args) => down::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
@@ -35,6 +39,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Worker(args) => roles::worker(args).await,
             Command::Query(args) => roles::query(args).await,
             Command::Migrate(args) => migrate::run(args).await,
+            Command::Keys(args) => keys::run(args).await,
+            Command::Send(args) => send::run(args).await,
+            Command::Tail(args) => tail::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Config(args) => config::run(args).await,
         }
     })

@@ -1,12 +1,13 @@
-//! The README's tour, word for word: its commands run and its answers are compared.
+//! The documents, word for word: their commands run and their answers are compared.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::support::Meterd;
+use crate::support::{Meterd, without_configuration};
 
 /// A fenced block of the README.
 struct Block<'a> {
@@ -37,29 +38,34 @@ fn assert_shows(sample: &Value, answer: &Value) {
     }
 }
 
-#[tokio::test]
-async fn the_tour_of_the_readme_is_true() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))
-        .expect("the README is there");
+/// Runs all commands of a document in one shell, as a reader has it, in a directory of their own.
+/// Returns how many blocks ran, and how many answers were compared.
+async fn walk(
+    document: &str,
+    variables: impl Fn(&Meterd) -> Vec<(&'static str, String)>,
+) -> (usize, usize) {
+    let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/../");
+    let text = fs::read_to_string(format!("{checkout}{document}")).expect("it is there");
     let meterd = Meterd::start(&[]).await;
     let directory = tempfile::tempdir().expect("a temporary directory");
-    // One shell for all blocks, as a reader has; each prints a mark, so that outputs can be told apart.
+    // Each block prints a mark, so that outputs can be told apart.
     let mut script = "set -euo pipefail\n".to_owned();
-    let blocks = blocks(&readme);
+    let blocks = blocks(&text);
     let commands: Vec<usize> = (0..blocks.len())
         .filter(|n| blocks[*n].language == "sh")
         .collect();
-    assert!(commands.len() >= 7, "the tour was not found");
     for n in &commands {
         script.push_str(blocks[*n].text);
         script.push_str("\nprintf '\\n=====\\n'\n");
     }
-    let output = Command::new("bash")
+    let mut shell = Command::new("bash");
+    without_configuration(&mut shell);
+    let output = shell
         .arg("-c")
         .arg(script)
         .current_dir(directory.path())
-        .env("METERD_URL", &meterd.url)
         .env("METERD_DATA_DIR", meterd.home().data_dir())
+        .envs(variables(&meterd))
         .stdin(Stdio::null())
         .output()
         .await
@@ -83,6 +89,25 @@ async fn the_tour_of_the_readme_is_true() {
         assert_shows(&sample, &answer);
         compared += 1;
     }
-    assert_eq!(compared, 3);
     meterd.stop().await;
+    (commands.len(), compared)
+}
+
+#[tokio::test]
+async fn the_tour_of_the_readme_is_true() {
+    let (ran, compared) = walk("README.md", |meterd| {
+        vec![("METERD_URL", meterd.url.clone())]
+    })
+    .await;
+    assert!(ran >= 7 && compared == 3, "{ran} {compared}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_command_line_is_true() {
+    // The built program is the `meterd` of the document.
+    let program = Path::new(env!("CARGO_BIN_EXE_meterd"));
+    let directory = program.parent().expect("a directory").display();
+    let path = format!("{directory}:/usr/local/bin:/usr/bin:/bin");
+    let (ran, compared) = walk("docs/cli.md", |_| vec![("PATH", path.clone())]).await;
+    assert!(ran >= 6 && compared == 1, "{ran} {compared}");
 }

@@ -74,17 +74,22 @@ impl Home {
 /// the installation under test brings its own.
 pub(crate) fn meterd() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meterd"));
+    without_configuration(&mut command);
+    // The servers' wheels are in the .venv of the checkout.
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    command.current_dir(checkout).stdin(Stdio::null());
+    command.kill_on_drop(true);
+    command
+}
+
+/// Keeps the environment's settings from a command, but for where the servers' programs are.
+pub(crate) fn without_configuration(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("METERD_") && !name.ends_with("_BIN") && !name.ends_with("_BIN_DIR") {
             command.env_remove(name.as_ref());
         }
     }
-    // The servers' wheels are in the .venv of the checkout.
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    command.current_dir(checkout).stdin(Stdio::null());
-    command.kill_on_drop(true);
-    command
 }
 
 /// How a command ended and what it printed.
