@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use service_kit::telemetry::LogFormat;
 
-use crate::commands::{config, doctor, down, migrate, roles, servers, status, up};
+use crate::commands::{config, doctor, down, migrate, roles, servers, status, up, verify};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -64,8 +64,12 @@ pub(crate) enum Command {
     Worker(roles::WorkerArgs),
     /// Answer questions about events and aggregates
     Query(roles::QueryArgs),
+    /// Decide in log order whether tenants may use more; start as many as you like
+    Quota(roles::QuotaArgs),
     /// Bring Postgres' schema to this version; make a first API key
     Migrate(migrate::MigrateArgs),
+    /// Fold the whole log once more and compare every decision with what was answered
+    Verify(verify::VerifyArgs),
     /// Print what a role would run with, secrets hidden
     Config(config::ConfigArgs),
 }

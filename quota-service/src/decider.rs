@@ -4,16 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use metering_core::Record;
 use metering_core::envelope::EncodedRecord;
 use metering_core::position::Position;
 use metering_core::quota::{Outcome, Reply, Rules, State};
 use metering_core::record::Document;
 use metering_log::{BatchLimits, Delivery, Priority, Reader, ReaderError};
-use service_kit::clock;
 use service_kit::health::HealthReporter;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::fold::{self, Unknown};
@@ -149,6 +147,7 @@ impl Decider {
 
     /// Answers are sent while the state is locked: a check sees exactly its barrier's position.
     fn apply(&self, batch: &[Delivery]) -> Result<(), Unknown> {
+        let started = Instant::now();
         let partition = &self.partition;
         let mut state = partition.state();
         for message in batch {
@@ -167,9 +166,11 @@ impl Decider {
                 }
             };
             fold::apply(&mut state, partition.number, message, answer)?;
-            let lag: TimeDelta = clock::now() - message.stream_time;
-            partition.set_lag(lag.to_std().unwrap_or_default());
         }
+        drop(state);
+        // What came meanwhile waits for so long. The broker's clock and this one may differ, so
+        // its time stamps do not tell.
+        partition.set_lag(started.elapsed());
         Ok(())
     }
 }

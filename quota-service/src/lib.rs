@@ -13,6 +13,7 @@ mod recorder;
 mod routes;
 mod seeder;
 pub mod state;
+mod verify;
 mod waiting;
 
 use axum::{Router, middleware};
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 pub use config::Config;
 pub use state::QuotaState;
+pub use verify::{Verified, verify};
 
 /// Checks the settings and the schema.
 ///

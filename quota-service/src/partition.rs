@@ -64,7 +64,7 @@ impl Partition {
         *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), lag));
     }
 
-    /// How long the last records waited to be folded.
+    /// How long records wait to be folded.
     pub(crate) fn lag(&self) -> Duration {
         let lag = *self.lag.lock().unwrap_or_else(PoisonError::into_inner);
         lag.filter(|(seen, _)| seen.elapsed() < LAG_LIFETIME)

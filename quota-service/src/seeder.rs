@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use metering_core::Record;
 use metering_core::envelope::EncodedRecord;
 use metering_core::partition::partition_of;
-use metering_core::quota::{ANY, MAX_AHEAD_US, Quota, Seed, Total};
+use metering_core::quota::{ANY, Calendar, MAX_AHEAD_US, Period, Quota, Seed, Total};
 use metering_core::record::Document;
 use metering_core::window::Source;
-use metering_log::{AppendError, Priority};
+use metering_log::{AppendError, BackendError, Priority};
 use metering_store::aggregates::{self, Dimension, Names, Question};
 use metering_store::progress::{self, USAGE};
 use metering_store::sqlx::{self, Connection as _};
@@ -36,6 +36,8 @@ const AHEAD_US: i64 = 2 * MAX_AHEAD_US;
 enum SeedError {
     #[error("Postgres failed")]
     Database(#[from] sqlx::Error),
+    #[error("the broker failed")]
+    Log(#[from] BackendError),
     #[error("the log does not take it")]
     Append(#[from] AppendError),
     #[error("more than {MAX_TOTALS} tenants and features")]
@@ -152,13 +154,19 @@ impl Seeder {
         new: &New,
         bounds: &[DateTime<Utc>],
     ) -> Result<Option<(u64, Vec<Total>)>, SeedError> {
+        let number = self.partition.number;
+        let incarnation = self.state.log.info(number).await?.incarnation;
         let mut conn = self.state.store.pool().acquire().await?;
         // One snapshot for both: the totals are those of this position.
         let mut tx = conn
             .begin_with("begin isolation level repeatable read read only")
             .await?;
-        let found = progress::find(&mut tx, USAGE, self.partition.number).await?;
-        let Some(found) = found.filter(|found| found.position.seq >= new.since_seq) else {
+        let found = progress::find(&mut tx, USAGE, number).await?;
+        let found = found.filter(|found| {
+            let position = found.position;
+            position.incarnation == incarnation && position.seq >= new.since_seq
+        });
+        let Some(found) = found else {
             return Ok(None);
         };
         let name = |text: &str| (text != ANY).then(|| text.to_owned());
@@ -184,7 +192,7 @@ impl Seeder {
         let partitions = self.state.publisher.partitions();
         let totals = answer.rows.into_iter().filter_map(|usage| {
             let (tenant, feature) = (usage.tenant_id?, usage.feature?);
-            let is_ours = partition_of(&tenant, partitions) == self.partition.number;
+            let is_ours = partition_of(&tenant, partitions) == number;
             let window = bounds.get(usage.window?)?;
             is_ours.then(|| Total {
                 tenant: tenant.into(),
@@ -211,7 +219,13 @@ fn bounds(quota: &Quota, clock_us: i64) -> Vec<DateTime<Utc>> {
         }
         end = quota.calendar.window(instant(next)).end_us;
     }
-    // A lifetime: further than any event.
-    bounds.push(instant(clock_us) + TimeDelta::days(366));
+    // A lifetime: further than any event, and a whole day, which is what aggregates add up to.
+    let day = Calendar {
+        period: Period::Daily,
+        zone: chrono_tz::Tz::UTC,
+        anchor: None,
+    };
+    let far = day.window(instant(clock_us) + TimeDelta::days(366));
+    bounds.push(instant(far.start_us));
     bounds
 }

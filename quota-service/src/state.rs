@@ -1,14 +1,19 @@
 //! What handlers and tasks share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metering_core::partition::partition_of;
 use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::partition::Partition;
+
+/// How long attempts may take to be withdrawn at a stop.
+const DRAIN: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct QuotaState {
@@ -60,9 +65,12 @@ impl QuotaState {
         &self.shared.cancels
     }
 
-    /// Waits for the cancels on their way.
+    /// Waits for the cancels on their way, as long as a stop may take.
     pub(crate) async fn withdrawn(&self) {
         self.shared.cancels.close();
-        self.shared.cancels.wait().await;
+        if timeout(DRAIN, self.shared.cancels.wait()).await.is_err() {
+            let cancels = self.shared.cancels.len();
+            tracing::error!(cancels, "stopped with attempts that are not withdrawn");
+        }
     }
 }

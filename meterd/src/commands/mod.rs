@@ -8,6 +8,7 @@ pub(crate) mod roles;
 pub(crate) mod servers;
 pub(crate) mod status;
 pub(crate) mod up;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Gateway(args) => roles::gateway(args).await,
             Command::Worker(args) => roles::worker(args).await,
             Command::Query(args) => roles::query(args).await,
+            Command::Quota(args) => roles::quota(args).await,
             Command::Migrate(args) => migrate::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
             Command::Config(args) => config::run(args).await,
         }
     })

@@ -2,6 +2,8 @@
 
 mod exactly_once;
 mod flights;
+mod quota_bars;
+mod quotas;
 mod support;
 mod tour;
 mod up;
