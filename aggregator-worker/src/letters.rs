@@ -1,6 +1,7 @@
 //! What is kept of records that cannot count.
 
 use chrono::{DateTime, Utc};
+use metering_core::RecordPosition;
 use metering_core::event::{is_identifier, rfc3339};
 use metering_core::record::{Amend, Record};
 use metering_store::dead_letter::DeadLetter;
@@ -79,17 +80,48 @@ pub(crate) fn of_report<'a>(
 /// Tells the other projections through the log that these events never counted.
 pub(crate) async fn owe_voids(
     conn: &mut PgConnection,
+    partition: u16,
     events: &[NewEvent<'_>],
     refused: &[Refused],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    for refusal in refused {
-        let position = events[refusal.number].position;
-        let void = Record::Void(Amend {
-            position,
+    let voids = refused.iter().map(|refusal| {
+        Record::Void(Amend {
+            position: events[refusal.number].position,
             reason: refusal.code,
-        });
-        outbox::insert(conn, position.partition, void.kind(), &void.encode(), now).await?;
-    }
-    Ok(())
+        })
+    });
+    owe(conn, partition, voids, now).await
+}
+
+/// Tells the quotas through the log that these events had been counted long before.
+pub(crate) async fn owe_corrections(
+    conn: &mut PgConnection,
+    partition: u16,
+    repeats: &[RecordPosition],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let corrections = repeats.iter().map(|position| {
+        Record::Correct(Amend {
+            position: *position,
+            reason: "repeat",
+        })
+    });
+    owe(conn, partition, corrections, now).await
+}
+
+/// Owes records, all of one kind.
+async fn owe(
+    conn: &mut PgConnection,
+    partition: u16,
+    records: impl Iterator<Item = Record<'_>>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let mut kind = 0;
+    let encoded = records.map(|record| {
+        kind = record.kind();
+        record.encode()
+    });
+    let payloads: Vec<Vec<u8>> = encoded.collect();
+    outbox::insert(conn, partition, kind, &payloads, now).await
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use metering_store::partition_lock::LockSession;
+use metering_store::partition_lock::{LockSession, Purpose};
 use metering_store::sqlx;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -30,7 +30,11 @@ enum Lost {
 pub(crate) async fn own_partitions(state: State, worker: i32, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let mut owned = Owned::new(state.clone());
-        let opened = timeout(PATIENCE, LockSession::open(state.store.pool(), worker)).await;
+        let opened = timeout(
+            PATIENCE,
+            LockSession::open(state.store.pool(), Purpose::Usage, worker),
+        )
+        .await;
         let lost = match opened {
             Ok(Ok(session)) => owned.hold(session, &shutdown).await,
             Ok(Err(error)) => Err(error.into()),
@@ -86,7 +90,7 @@ impl Owned {
     }
 
     async fn balance(&mut self, session: &mut LockSession) -> Result<(), Lost> {
-        let workers = timeout(PATIENCE, session.count_workers()).await??;
+        let workers = timeout(PATIENCE, session.count_readers()).await??;
         let workers = usize::try_from(workers).unwrap_or(1).max(1);
         let share = usize::from(self.state.publisher.partitions()).div_ceil(workers);
         let ended = self.partitions.iter().filter(|(_, r)| r.task.is_finished());

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use metering_core::aggregate::{day_start, key_bucket};
-use metering_core::{FirstSeen, Position, Verdict, judge};
+use metering_core::{FirstSeen, Position, RecordPosition, Verdict, judge};
 use metering_store::dead_letter::{self, DeadLetter};
 use metering_store::event_key::{self, Claim};
 use metering_store::progress::{self, Counters, USAGE};
@@ -158,7 +158,8 @@ impl Persister {
         let all = batch.letters.iter().cloned().chain(judged.letters);
         let all: Vec<DeadLetter<'_>> = all.collect();
         dead_letter::insert(&mut tx, step.to.incarnation, step.partition, &all, now).await?;
-        letters::owe_voids(&mut tx, &judged.counted, &refused, now).await?;
+        letters::owe_voids(&mut tx, step.partition, &judged.counted, &refused, now).await?;
+        letters::owe_corrections(&mut tx, step.partition, &judged.late_repeats, now).await?;
         let damaged = i64::try_from(batch.letters.len()).unwrap_or(i64::MAX);
         judged.counters.dead += damaged;
         judged.counters.logged += damaged;
@@ -166,7 +167,7 @@ impl Persister {
         tx.commit().await?;
         Ok(Outcome::Committed {
             counters: judged.counters,
-            owed: refused.len(),
+            owed: refused.len() + judged.late_repeats.len(),
         })
     }
 }
@@ -225,7 +226,17 @@ struct Judged<'a> {
     /// Which report each of `counted` is.
     numbers: Vec<usize>,
     letters: Vec<DeadLetter<'a>>,
+    /// Repeats from so far back that the quotas may have counted them.
+    late_repeats: Vec<RecordPosition>,
     counters: Counters,
+}
+
+/// Whoever folds the log for quotas knows the ids of its last 262,144 reports. So many messages hold
+/// fewer: a report has at least 60 bytes and a message at most 512 KiB.
+const NEAR_MESSAGES: u64 = 28;
+
+fn is_late(repeat: RecordPosition, first: &FirstSeen) -> bool {
+    repeat.seq.saturating_sub(first.position.seq) > NEAR_MESSAGES
 }
 
 fn judge_all<'a>(
@@ -237,11 +248,15 @@ fn judge_all<'a>(
         counted: Vec::with_capacity(prepared.len()),
         numbers: Vec::with_capacity(prepared.len()),
         letters: Vec::new(),
+        late_repeats: Vec::new(),
         counters: Counters::default(),
     };
     let counters = &mut judged.counters;
     for (number, (record, seen)) in prepared.iter().zip(seen).enumerate() {
         counters.logged += 1;
+        let position = record.logged.position;
+        let is_late = seen.as_ref().is_some_and(|first| is_late(position, first));
+        judged.late_repeats.extend(is_late.then_some(position));
         match (
             judge(&record.logged.report, seen.as_ref()),
             record.countable,

@@ -94,6 +94,16 @@ impl Client {
         request.header(AUTHORIZATION, &self.authorization)
     }
 
+    pub(crate) fn put(&self, path: &str, body: &serde_json::Value) -> RequestBuilder {
+        let request = self.http.put(format!("{}{path}", self.url)).json(body);
+        request.header(AUTHORIZATION, &self.authorization)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> RequestBuilder {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        request.header(AUTHORIZATION, &self.authorization)
+    }
+
     fn post_events(&self, body: Vec<u8>) -> RequestBuilder {
         self.http
             .post(format!("{}/v1/meter/events", self.url))

@@ -5,6 +5,7 @@ mod check;
 mod cpu;
 mod event;
 mod load;
+mod quota;
 mod report;
 mod system;
 
@@ -18,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::event::Source;
 use crate::load::{Client, Phase};
+use crate::quota::Asked;
 use crate::report::Measured;
 use crate::system::Meterd;
 
@@ -48,6 +50,11 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     connections: u16,
 
+    /// Also ask for 1,000 quota decisions a second beside 1,000 events a second: checks, then
+    /// consumes
+    #[arg(long)]
+    quotas: bool,
+
     /// Also send as fast as the answers come, 10 s single and 10 s in batches
     #[arg(long)]
     flat_out: bool,
@@ -72,6 +79,17 @@ impl Args {
             phases.push(phase("batch, flat out", 100, None, FLAT_OUT));
         }
         phases
+    }
+
+    /// The events beside which decisions are asked for.
+    fn decisions(&self) -> Option<Phase> {
+        self.quotas.then(|| Phase {
+            name: "beside decisions",
+            batch: 1,
+            target: Some(1_000),
+            length: Duration::from_secs(self.seconds.into()),
+            connections: self.connections,
+        })
     }
 
     fn meterd(&self) -> Result<PathBuf> {
@@ -102,13 +120,14 @@ async fn run(args: Args) -> Result<ExitCode> {
         signal(SignalKind::terminate())?,
     );
     let phases = args.phases();
+    let decisions = args.decisions();
     let meterd = Meterd::start(&args.meterd()?).await?;
     let measured = tokio::select! {
-        measured = Box::pin(measure(&meterd, &phases)) => measured,
+        measured = Box::pin(measure(&meterd, &phases, decisions.as_ref())) => measured,
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = terminate.recv() => Err(anyhow::anyhow!("asked to stop")),
     };
-    let measured = match measured {
+    let (measured, asked) = match measured {
         Ok(measured) => {
             meterd.stop().await?;
             measured
@@ -120,6 +139,9 @@ async fn run(args: Args) -> Result<ExitCode> {
         }
     };
     print!("{machine}\n{}", report::table(&measured));
+    if !asked.is_empty() {
+        print!("\n{}", quota::table(&asked));
+    }
     let failures: Vec<String> = measured.iter().flat_map(Measured::failures).collect();
     for failure in &failures {
         println!("FAILED  {failure}");
@@ -131,25 +153,52 @@ async fn run(args: Args) -> Result<ExitCode> {
     })
 }
 
-async fn measure(meterd: &Meterd, phases: &[Phase]) -> Result<Vec<Measured>> {
+async fn measure(
+    meterd: &Meterd,
+    phases: &[Phase],
+    decisions: Option<&Phase>,
+) -> Result<(Vec<Measured>, Vec<Asked>)> {
     let client = Client::new(meterd)?;
     let source = Source::start();
     let mut sent = 0;
-    let mut all = Vec::new();
+    let (mut all, mut asked) = (Vec::new(), Vec::new());
     for phase in phases {
-        eprintln!("{}: {} s …", phase.name, phase.length.as_secs());
-        let cpu_before = cpu::Used::read(&meterd.pids)?;
-        let load = load::run(&client, &source, phase, sent).await?;
-        sent += load.events;
-        let check = check::run(&client, &source, sent, load.last_ack).await?;
-        let cpu = cpu::Used::read(&meterd.pids)?.since(&cpu_before);
-        all.push(Measured {
-            phase: phase.clone(),
-            wall: load.started.elapsed(),
-            load,
-            check,
-            cpu,
-        });
+        let one = Box::pin(measure_one(meterd, &client, &source, phase, sent)).await?;
+        sent += one.load.events;
+        all.push(one);
     }
-    Ok(all)
+    if let Some(phase) = decisions {
+        quota::limit_all(&client).await?;
+        for mode in ["check", "consume"] {
+            let events = Box::pin(measure_one(meterd, &client, &source, phase, sent));
+            let questions = quota::ask(client.clone(), mode, phase.length);
+            let (one, answers) = tokio::try_join!(events, questions)?;
+            sent += one.load.events;
+            all.push(one);
+            asked.push(answers);
+        }
+    }
+    Ok((all, asked))
+}
+
+/// Sends a phase's events, the first of which is number `sent`, and checks what they add up to.
+async fn measure_one(
+    meterd: &Meterd,
+    client: &Client,
+    source: &Source,
+    phase: &Phase,
+    sent: u64,
+) -> Result<Measured> {
+    eprintln!("{}: {} s …", phase.name, phase.length.as_secs());
+    let cpu_before = cpu::Used::read(&meterd.pids)?;
+    let load = load::run(client, source, phase, sent).await?;
+    let check = check::run(client, source, sent + load.events, load.last_ack).await?;
+    let cpu = cpu::Used::read(&meterd.pids)?.since(&cpu_before);
+    Ok(Measured {
+        phase: phase.clone(),
+        wall: load.started.elapsed(),
+        load,
+        check,
+        cpu,
+    })
 }

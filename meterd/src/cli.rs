@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use service_kit::telemetry::LogFormat;
 
 use crate::commands::{
-    config, doctor, down, keys, migrate, replay, roles, send, servers, status, tail, up,
+    config, doctor, down, keys, migrate, replay, roles, send, servers, status, tail, up, verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Worker(roles::WorkerArgs),
     /// Answer questions about events and aggregates
     Query(roles::QueryArgs),
+    /// Decide in log order whether tenants may use more; start as many as you like
+    Quota(roles::QuotaArgs),
     /// Bring Postgres' schema to this version; make a first API key
     Migrate(migrate::MigrateArgs),
     /// Make, list and delete API keys
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Tail(tail::TailArgs),
     /// Make the usage projection again from its events and the log
     Replay(replay::ReplayArgs),
+    /// Fold the whole log once more and compare every decision with what was answered
+    Verify(verify::VerifyArgs),
     /// Print what a role would run with, secrets hidden
     Config(config::ConfigArgs),
 }

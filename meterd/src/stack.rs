@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use axum::Router;
 use ingest_gateway::GatewayState;
+use metering_log::Publisher;
 use metering_log::keys::KeyBucket;
+use quota_service::QuotaState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
@@ -28,6 +30,8 @@ pub(crate) struct ServiceConfigs {
     pub(crate) query: query_api::Config,
     #[command(flatten)]
     pub(crate) http: HttpConfig,
+    #[command(flatten)]
+    pub(crate) quota: quota_service::Config,
 }
 
 /// What the services need to know.
@@ -85,6 +89,8 @@ pub(crate) async fn run(
         }
     };
     let worker = tasks.spawn(worker);
+    let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
+    tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let (url, bucket) = (&config.postgres_url, broker.keys.clone());
     let query = Box::pin(query_api::start(services.query, url, &secret, bucket)).await?;
     tasks.spawn(query_api::run(
@@ -101,7 +107,8 @@ pub(crate) async fn run(
     );
     let router = Router::new()
         .merge(ingest_gateway::router(gateway, keys.clone()))
-        .merge(query_api::router(query, keys))
+        .merge(query_api::router(query, keys.clone()))
+        .merge(quota_service::router(quota, keys))
         .merge(health.router());
     health.wait_ready().await;
     on_ready();
@@ -126,4 +133,26 @@ pub(crate) fn watch_api_keys(
         health.part("api keys"),
         shutdown.clone(),
     )
+}
+
+/// The quota service, with a connection to write and one to lock for each partition.
+pub(crate) async fn start_quota(
+    broker: &Broker,
+    publisher: &Publisher,
+    postgres_url: &str,
+    config: quota_service::Config,
+) -> Result<QuotaState> {
+    let connections = config.connections + u32::from(publisher.partitions());
+    let store = store(postgres_url, connections).await?;
+    quota_service::start(config, broker.log.clone(), publisher.clone(), store).await
+}
+
+/// The task that decides and keeps the books.
+pub(crate) fn run_quota(
+    quota: QuotaState,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (health, shutdown) = (health.clone(), shutdown.clone());
+    async move { quota_service::run(quota, &health, shutdown).await }
 }

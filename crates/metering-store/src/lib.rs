@@ -1,9 +1,11 @@
 //! All SQL: one file per table. Functions take `now`, a connection, and nothing else from outside.
 
 pub mod aggregates;
+pub mod alert;
 pub mod api_key;
 pub mod audit_log;
 pub mod dead_letter;
+pub mod decision;
 pub mod dimension;
 pub mod event_key;
 pub mod events;
@@ -11,6 +13,9 @@ pub mod outbox;
 pub mod partition_lock;
 mod partitions;
 pub mod progress;
+pub mod quota;
+pub mod quota_ledger;
+pub mod quota_snapshot;
 pub mod rebuild;
 mod store;
 pub mod usage_aggregate;

@@ -13,18 +13,23 @@ pub struct Owed {
     pub payload: Vec<u8>,
 }
 
+/// Owes records of one kind to a partition.
 pub async fn insert(
     conn: &mut PgConnection,
     partition: u16,
     kind: u8,
-    payload: &[u8],
+    payloads: &[Vec<u8>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    if payloads.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "insert into log_outbox (partition, kind, payload, created_at) values ($1, $2, $3, $4)",
+        "insert into log_outbox (partition, kind, payload, created_at)
+         select $1, $2, payload, $4 from unnest($3::bytea[]) as t(payload)",
         signed::partition(partition),
         i16::from(kind),
-        payload,
+        payloads,
         now
     )
     .execute(conn)

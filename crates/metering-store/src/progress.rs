@@ -8,6 +8,8 @@ use crate::signed;
 
 /// The worker's projection: keys, raw events, aggregates.
 pub const USAGE: &str = "usage";
+/// The quota service's: ledger, decisions, alerts, snapshot.
+pub const QUOTA: &str = "quota";
 
 /// What became of the records up to a position; `logged = persisted + duplicate + dead`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

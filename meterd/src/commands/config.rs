@@ -39,6 +39,7 @@ enum Role {
     Gateway,
     Worker,
     Query,
+    Quota,
     Migrate,
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod servers;
 pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod up;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
@@ -38,11 +39,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Gateway(args) => roles::gateway(args).await,
             Command::Worker(args) => roles::worker(args).await,
             Command::Query(args) => roles::query(args).await,
+            Command::Quota(args) => roles::quota(args).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Send(args) => send::run(args).await,
             Command::Tail(args) => tail::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
             Command::Config(args) => config::run(args).await,
         }
     })

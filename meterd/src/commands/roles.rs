@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 use crate::signals::StopSignals;
-use crate::stack::watch_api_keys;
+use crate::stack::{run_quota, start_quota, watch_api_keys};
 
 /// Where a role listens.
 #[derive(Clone, Debug, clap::Args)]
@@ -86,6 +86,18 @@ pub(crate) struct QueryArgs {
     config: query_api::Config,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct QuotaArgs {
+    #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    config: quota_service::Config,
+}
+
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
     let role = Role::start("gateway", &args.listen).await?;
     let Some(broker) = role.connect(&args.broker).await? else {
@@ -129,6 +141,28 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
     });
     role.serve(Router::new()).await?;
     worker.await.context("the worker panicked")??;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn quota(args: QuotaArgs) -> Result<ExitCode> {
+    let role = Role::start("quota", &args.listen).await?;
+    let Some(broker) = role.connect(&args.broker).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let publisher = broker.publisher(role.behind.clone()).await?;
+    let keys = Keys::default();
+    role.tasks.spawn(watch_api_keys(
+        &broker.keys,
+        &keys,
+        &role.health,
+        &role.behind,
+    ));
+    let url = &args.database.postgres_url;
+    let state = start_quota(&broker, &publisher, url, args.config).await?;
+    role.tasks
+        .spawn(run_quota(state.clone(), &role.health, &role.behind));
+    role.serve(quota_service::router(state, keys)).await?;
+    publisher.drained().await;
     Ok(ExitCode::SUCCESS)
 }
 

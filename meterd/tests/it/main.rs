@@ -7,6 +7,8 @@ mod cloud_events;
 mod exactly_once;
 mod flights;
 mod keys;
+mod quota_bars;
+mod quotas;
 mod revocation;
 mod support;
 mod tour;

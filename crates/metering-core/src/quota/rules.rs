@@ -8,8 +8,8 @@ use crate::record::Document;
 /// semantics, and switches where a `rules` record says so: replicas of both releases agree.
 pub const FOLD_VERSION: u64 = 1;
 
-/// What two processes must have in common to come to the same answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What two processes must have in common to come to the same answers. The newer ones are greater.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rules {
     pub fold: u64,
     /// Release of the time-zone data, such as `2025b`.

@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdin};
 use tokio::time::timeout;
 
 use super::process::wait_blocking;
-use super::{Home, eventually, finish, is_alive, meterd};
+use super::{Finished, Home, eventually, finish, is_alive, meterd};
 
 const SECRET: &str = "a secret that all roles of one test share";
 /// Longer than a broker takes to recover, with its supervisor's pauses.
@@ -202,6 +202,7 @@ pub(crate) struct Deployment {
     pub(crate) gateway: Role,
     pub(crate) query: Role,
     pub(crate) workers: Vec<Role>,
+    pub(crate) quotas: Vec<Role>,
     pub(crate) servers: Servers,
     pub(crate) admin_key: String,
     pub(crate) database: PgPool,
@@ -223,6 +224,7 @@ impl Deployment {
             gateway: Role::start("gateway", all.clone()),
             query: Role::start("query", all.clone()),
             workers: Vec::new(),
+            quotas: Vec::new(),
             servers,
             admin_key,
             database: database.expect("Postgres answers"),
@@ -250,10 +252,24 @@ impl Deployment {
         self.workers.push(worker);
     }
 
+    pub(crate) async fn add_quota(&mut self) {
+        let mut quota = Role::start("quota", self.gateway.variables.clone());
+        quota.ready().await;
+        self.quotas.push(quota);
+    }
+
+    /// `meterd COMMAND` with the roles' configuration.
+    pub(crate) async fn run(&self, command: &str) -> Finished {
+        let mut meterd = meterd();
+        meterd.arg(command).envs(self.gateway.variables.clone());
+        finish(&mut meterd).await
+    }
+
     pub(crate) fn roles(&mut self) -> impl Iterator<Item = &mut Role> {
         [&mut self.gateway, &mut self.query]
             .into_iter()
             .chain(&mut self.workers)
+            .chain(&mut self.quotas)
     }
 }
 

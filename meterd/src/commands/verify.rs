@@ -1,0 +1,38 @@
+//! `meterd verify`: every decision once more, from the log.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use quota_service::Verified;
+
+use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+pub(crate) async fn run(args: VerifyArgs) -> Result<ExitCode> {
+    let broker = Broker::connect(&args.broker).await?;
+    let store = store(&args.database.postgres_url, 2).await?;
+    store.check_schema().await?;
+    let mut sum = Verified::default();
+    for partition in 0..broker.partitions {
+        let found = Box::pin(quota_service::verify(broker.log.clone(), &store, partition)).await?;
+        sum.compared += found.compared;
+        sum.mismatched += found.mismatched;
+        sum.missing += found.missing;
+        sum.snapshots_mismatched += found.snapshots_mismatched;
+    }
+    println!("{}", serde_json::to_string(&sum)?);
+    ensure!(
+        sum.compared > 0,
+        "nothing was compared: there are no decisions"
+    );
+    let differ = sum.mismatched + sum.missing + sum.snapshots_mismatched;
+    ensure!(differ == 0, "the log and the books differ");
+    Ok(ExitCode::SUCCESS)
+}

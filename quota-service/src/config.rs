@@ -1,0 +1,79 @@
+//! What can be set, with units.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+/// How long answers may take and how often the books are written.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Milliseconds until a decision that is not known yet is answered 503
+    #[arg(
+        long = "quota-deadline-ms",
+        env = "METERD_QUOTA_DEADLINE_MS",
+        value_name = "MS",
+        default_value_t = 150
+    )]
+    pub deadline_ms: u64,
+
+    /// Milliseconds by which the fold may lag before requests are refused at once
+    #[arg(
+        long = "quota-max-lag-ms",
+        env = "METERD_QUOTA_MAX_LAG_MS",
+        value_name = "MS",
+        default_value_t = 50
+    )]
+    pub max_lag_ms: u64,
+
+    /// Milliseconds between two writes of ledger, decisions, alerts and snapshot
+    #[arg(
+        long = "quota-write-interval-ms",
+        env = "METERD_QUOTA_WRITE_INTERVAL_MS",
+        value_name = "MS",
+        default_value_t = 1_000
+    )]
+    pub write_interval_ms: u64,
+
+    /// Connections to Postgres, besides two for each partition
+    #[arg(
+        id = "quota-connections",
+        long,
+        env = "METERD_QUOTA_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 4
+    )]
+    pub connections: u32,
+}
+
+impl Config {
+    /// Refuses what cannot work, in words.
+    pub fn validate(&self) -> Result<()> {
+        ensure!(
+            (1..=10_000).contains(&self.deadline_ms),
+            "METERD_QUOTA_DEADLINE_MS is {}; it must be 1 to 10000",
+            self.deadline_ms
+        );
+        ensure!(
+            (10..=30_000).contains(&self.write_interval_ms),
+            "METERD_QUOTA_WRITE_INTERVAL_MS is {}; it must be 10 to 30000",
+            self.write_interval_ms
+        );
+        ensure!(
+            self.connections >= 1,
+            "METERD_QUOTA_CONNECTIONS must be at least 1"
+        );
+        Ok(())
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    pub(crate) fn max_lag(&self) -> Duration {
+        Duration::from_millis(self.max_lag_ms)
+    }
+
+    pub(crate) fn write_interval(&self) -> Duration {
+        Duration::from_millis(self.write_interval_ms)
+    }
+}

@@ -1,0 +1,176 @@
+//! The fold that answers: reads a partition and tells whoever waits what its records say.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metering_core::Record;
+use metering_core::envelope::EncodedRecord;
+use metering_core::position::Position;
+use metering_core::quota::{Outcome, Reply, Rules, State};
+use metering_core::record::Document;
+use metering_log::{BatchLimits, Delivery, Priority, Reader, ReaderError};
+use service_kit::health::HealthReporter;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::fold::{self, Unknown};
+use crate::partition::Partition;
+use crate::past::{LoadError, load};
+use crate::state::QuotaState;
+use crate::waiting::{Awaited, Folded};
+
+/// Whatever is there is folded at once.
+const LIMITS: BatchLimits = BatchLimits {
+    max_records: 20_000,
+    max_bytes: 16 * 1024 * 1024,
+    max_wait: Duration::ZERO,
+};
+/// Pause before a fold that failed begins again.
+const BACKOFF: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+}
+
+impl Ended {
+    /// Whether somebody has to look: going on could answer from another log than before.
+    fn is_alarm(&self) -> bool {
+        match self {
+            Self::Load(LoadError::Snapshot(_)) | Self::Unknown(_) => true,
+            Self::Load(LoadError::Database(_) | LoadError::Log(_)) => false,
+            Self::Reader(error) => !matches!(error, ReaderError::Backend(_)),
+        }
+    }
+}
+
+/// Folds for ever.
+pub(crate) async fn run(state: QuotaState, partition: Arc<Partition>, health: HealthReporter) {
+    let decider = Decider {
+        state,
+        partition,
+        health,
+    };
+    loop {
+        let Err(ended) = decider.fold().await;
+        decider.partition.set_folded(0);
+        let number = decider.partition.number;
+        decider.health.not_ready(ended.to_string());
+        if ended.is_alarm() {
+            tracing::error!(
+                partition = number,
+                error = &ended as &dyn std::error::Error,
+                "ALARM: the quotas stop deciding"
+            );
+            return std::future::pending().await;
+        }
+        tracing::warn!(
+            partition = number,
+            error = &ended as &dyn std::error::Error,
+            "folding again from the snapshot"
+        );
+        sleep(BACKOFF).await;
+    }
+}
+
+struct Decider {
+    state: QuotaState,
+    partition: Arc<Partition>,
+    health: HealthReporter,
+}
+
+impl Decider {
+    async fn fold(&self) -> Result<Infallible, Ended> {
+        let number = self.partition.number;
+        let (past, position) = load(&self.state, number).await?;
+        let goal = self.state.log.info(number).await.map_err(LoadError::from)?;
+        *self.partition.state() = past;
+        let mut reader = Reader::open(self.state.log.clone(), number, position).await?;
+        let mut caught_up = position.seq >= goal.last_seq;
+        self.announce(caught_up, position).await;
+        loop {
+            let batch = reader.next_batch(LIMITS).await?;
+            self.apply(&batch)?;
+            let Some(last) = batch.last() else { continue };
+            let was_caught_up = caught_up;
+            caught_up |= last.seq >= goal.last_seq;
+            if caught_up && !was_caught_up {
+                tracing::info!(partition = number, seq = last.seq, "the quotas are folded");
+                self.announce(caught_up, position).await;
+            }
+            let agreed = self.partition.state().rules() == Some(&Rules::built_in());
+            if caught_up && agreed {
+                self.partition.set_folded(last.seq);
+                self.health.ready();
+            }
+        }
+    }
+
+    /// Says in the log by which rules it goes on, unless the log says so already. Nothing is
+    /// answered before that record is folded.
+    async fn announce(&self, caught_up: bool, position: Position) {
+        let built_in = Rules::built_in();
+        let agreed = self.partition.state().rules() == Some(&built_in);
+        if agreed && caught_up {
+            // With nothing to fold, the snapshot's position is where it stands.
+            self.partition.set_folded(position.seq);
+            self.health.ready();
+        }
+        if agreed || !caught_up {
+            return;
+        }
+        let record = EncodedRecord::new(&Record::Rules(Document {
+            id: Uuid::nil(),
+            version: built_in.fold,
+            json: &built_in.to_record(),
+        }));
+        let publisher = &self.state.publisher;
+        let number = self.partition.number;
+        loop {
+            let records = vec![record.clone()];
+            // Twice is once.
+            match publisher.append(number, records, Priority::Control).await {
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(partition = number, %error, "cannot announce the rules");
+                    sleep(BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Answers are sent while the state is locked: a check sees exactly its barrier's position.
+    fn apply(&self, batch: &[Delivery]) -> Result<(), Unknown> {
+        let started = Instant::now();
+        let partition = &self.partition;
+        let mut state = partition.state();
+        for message in batch {
+            let answer = |state: &State, _, record: &Record<'_>, outcome: Outcome| {
+                let seq = message.seq;
+                if state.rules() != Some(&Rules::built_in()) {
+                    return;
+                }
+                if let Reply::Barrier { nonce } = outcome.reply {
+                    for check in partition.waiting.take_barrier(nonce) {
+                        check.answer(state, seq);
+                    }
+                } else if let Some(awaited) = Awaited::of(record) {
+                    let reply = outcome.reply;
+                    partition.waiting.answer(awaited, Folded { reply, seq });
+                }
+            };
+            fold::apply(&mut state, partition.number, message, answer)?;
+        }
+        drop(state);
+        // What came meanwhile waits for so long. The broker's clock and this one may differ, so
+        // its time stamps do not tell.
+        partition.set_lag(started.elapsed());
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! One partition as handlers see it: what has been folded, and who waits for what.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metering_core::quota::State;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::checks::Check;
+use crate::waiting::Waiting;
+
+/// Checks that may wait for the next barrier; more are refused.
+const MAX_CHECKS: usize = 10_000;
+/// What the lag was is no news after so long without a record.
+const LAG_LIFETIME: Duration = Duration::from_millis(200);
+
+pub(crate) struct Partition {
+    pub(crate) number: u16,
+    pub(crate) waiting: Waiting,
+    checks: mpsc::Sender<Check>,
+    /// Taken by the task that answers them.
+    pub(crate) queue: Mutex<Option<mpsc::Receiver<Check>>>,
+    state: Mutex<State>,
+    /// Sequence of the last message folded; 0 while nothing may be answered.
+    folded: watch::Sender<u64>,
+    lag: Mutex<Option<(Instant, Duration)>>,
+}
+
+impl Partition {
+    pub(crate) fn new(number: u16) -> Self {
+        let (checks, queue) = mpsc::channel(MAX_CHECKS);
+        Self {
+            number,
+            waiting: Waiting::default(),
+            checks,
+            queue: Mutex::new(Some(queue)),
+            state: Mutex::new(State::default()),
+            folded: watch::Sender::new(0),
+            lag: Mutex::new(None),
+        }
+    }
+
+    /// The state at whatever position it has.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far it is folded; 0 while it must not be asked.
+    pub(crate) fn folded(&self) -> watch::Receiver<u64> {
+        self.folded.subscribe()
+    }
+
+    pub(crate) fn set_folded(&self, seq: u64) {
+        self.folded.send_replace(seq);
+    }
+
+    /// `false`: there are too many already.
+    pub(crate) fn check(&self, check: Check) -> bool {
+        self.checks.try_send(check).is_ok()
+    }
+
+    pub(crate) fn set_lag(&self, lag: Duration) {
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), lag));
+    }
+
+    /// How long records wait to be folded.
+    pub(crate) fn lag(&self) -> Duration {
+        let lag = *self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        lag.filter(|(seen, _)| seen.elapsed() < LAG_LIFETIME)
+            .map_or(Duration::ZERO, |(_, lag)| lag)
+    }
+}

@@ -1,0 +1,89 @@
+//! `GET /v1/meter/alerts`.
+
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use metering_core::event::as_rfc3339;
+use metering_store::alert;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use service_kit::auth::{Caller, Scope};
+use uuid::Uuid;
+
+use super::require;
+use crate::error::QuotaError;
+use crate::state::QuotaState;
+
+/// Alerts in one answer: the newest ones.
+const MAX_ALERTS: i64 = 1_000;
+
+pub(super) fn router() -> Router<QuotaState> {
+    Router::new().route("/v1/meter/alerts", get(list))
+}
+
+#[derive(Debug, Deserialize)]
+struct Parameters {
+    tenant_id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertView {
+    id: Uuid,
+    #[serde(rename = "type")]
+    kind: String,
+    quota_id: Uuid,
+    tenant_id: String,
+    feature: String,
+    #[serde(serialize_with = "as_rfc3339")]
+    window_start: DateTime<Utc>,
+    reset_at: Option<DateTime<Utc>>,
+    limit: i64,
+    /// Percent of the limit.
+    alert_threshold: i16,
+    used: String,
+    #[serde(serialize_with = "as_rfc3339")]
+    raised_at: DateTime<Utc>,
+    delivered_at: Option<DateTime<Utc>>,
+}
+
+async fn list(
+    State(state): State<QuotaState>,
+    caller: Caller,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<Value>, QuotaError> {
+    require(&caller, Scope::Read)?;
+    let named = parameters.tenant_id;
+    let tenant_id = match (&caller.tenant_id, named) {
+        (Some(bound), Some(named)) if *bound != named => return Ok(answer(Vec::new())),
+        (Some(bound), _) => Some(bound.clone()),
+        (None, named) => named,
+    };
+    let tenant_id = tenant_id.as_deref().filter(|tenant| !tenant.contains('\0'));
+    let mut conn = state.store.pool().acquire().await?;
+    let alerts = alert::list(&mut conn, tenant_id, MAX_ALERTS).await?;
+    Ok(answer(alerts.into_iter().map(AlertView::from).collect()))
+}
+
+fn answer(data: Vec<AlertView>) -> Json<Value> {
+    Json(json!({ "data": data, "next_cursor": null }))
+}
+
+impl From<alert::Alert> for AlertView {
+    fn from(alert: alert::Alert) -> Self {
+        Self {
+            id: alert.id,
+            kind: alert.kind,
+            quota_id: alert.quota_id,
+            tenant_id: alert.tenant_id,
+            feature: alert.feature,
+            window_start: alert.window_start,
+            reset_at: alert.window_end,
+            limit: alert.limit,
+            alert_threshold: alert.threshold,
+            used: alert.used,
+            raised_at: alert.raised_at,
+            delivered_at: alert.delivered_at,
+        }
+    }
+}

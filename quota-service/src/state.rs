@@ -1,0 +1,76 @@
+//! What handlers and tasks share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metering_core::partition::partition_of;
+use metering_log::{Publisher, SharedBackend};
+use metering_store::Store;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::partition::Partition;
+
+/// How long attempts may take to be withdrawn at a stop.
+const DRAIN: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub struct QuotaState {
+    pub(crate) config: Arc<Config>,
+    pub(crate) log: SharedBackend,
+    pub(crate) publisher: Publisher,
+    pub(crate) store: Store,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    partitions: Vec<Arc<Partition>>,
+    /// Cancels on their way.
+    cancels: TaskTracker,
+}
+
+impl QuotaState {
+    pub(crate) fn new(
+        config: Config,
+        log: SharedBackend,
+        publisher: Publisher,
+        store: Store,
+    ) -> Self {
+        let partitions = (0..publisher.partitions()).map(|n| Arc::new(Partition::new(n)));
+        let shared = Shared {
+            partitions: partitions.collect(),
+            cancels: TaskTracker::new(),
+        };
+        Self {
+            config: Arc::new(config),
+            log,
+            publisher,
+            store,
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) fn partitions(&self) -> &[Arc<Partition>] {
+        &self.shared.partitions
+    }
+
+    /// The partition of a tenant's records.
+    pub(crate) fn partition(&self, tenant_id: &str) -> &Arc<Partition> {
+        let number = partition_of(tenant_id, self.publisher.partitions());
+        &self.shared.partitions[usize::from(number)]
+    }
+
+    pub(crate) fn cancels(&self) -> &TaskTracker {
+        &self.shared.cancels
+    }
+
+    /// Waits for the cancels on their way, as long as a stop may take.
+    pub(crate) async fn withdrawn(&self) {
+        self.shared.cancels.close();
+        if timeout(DRAIN, self.shared.cancels.wait()).await.is_err() {
+            let cancels = self.shared.cancels.len();
+            tracing::error!(cancels, "stopped with attempts that are not withdrawn");
+        }
+    }
+}
