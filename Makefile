@@ -49,9 +49,10 @@ test: $(SERVERS) $(TOOLS) ## Build everything and run every test against servers
 	    $(CARGO) nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
 
 .PHONY: check
-check: $(TOOLS) ## Check formatting, lints, dependencies, spelling and lengths
+check: $(TOOLS) ## Check formatting, lints, dependencies, spelling, lengths, compose.yaml
 	$(CARGO) fmt --all --check
 	scripts/check-lengths
+	scripts/check-compose
 	typos
 	$(CARGO) shear
 	$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources
@@ -65,6 +66,10 @@ fmt: ## Format the sources
 bench: $(SERVERS) ## Measure: rates, latencies, and that every accepted event counts once
 	$(CARGO) build $(LOCKED) -p bench -p meterd
 	@$(TARGET)/bench $(ARGS)
+
+.PHONY: try-compose
+try-compose: $(TOOLS) ## Prove compose.yaml without a Docker engine: root, Debian, a while
+	deploy/try-compose.sh
 
 .PHONY: clean
 clean: ## Delete what was built and installed here; data stays

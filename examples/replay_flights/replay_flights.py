@@ -14,6 +14,7 @@ Figures go to standard output, progress to standard error. Exit codes: 0 when ev
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import http.client
 import importlib.util
@@ -159,7 +160,7 @@ def event_id(natural_key: str, unix_seconds: int) -> str:
 
 
 def batches(flights: pd.DataFrame, size: int) -> Iterator[bytes]:
-    """JSON arrays of at most `size` events."""
+    """Bodies of requests: JSON arrays of at most `size` events, compressed."""
     seconds = flights["time"].astype("datetime64[s, UTC]").astype("int64")
     rows = zip(
         flights["tenant_id"],
@@ -187,10 +188,15 @@ def batches(flights: pd.DataFrame, size: int) -> Iterator[bytes]:
             }
         )
         if len(batch) == size:
-            yield json.dumps(batch, separators=(",", ":")).encode()
+            yield packed(batch)
             batch = []
     if batch:
-        yield json.dumps(batch, separators=(",", ":")).encode()
+        yield packed(batch)
+
+
+def packed(batch: list[dict[str, Any]]) -> bytes:
+    """A body; gzip at its fastest makes it a fifth as long."""
+    return gzip.compress(json.dumps(batch, separators=(",", ":")).encode(), compresslevel=1)
 
 
 def replay(
@@ -207,7 +213,7 @@ def replay(
     def post() -> None:
         nonlocal accepted
         while (body := take()) is not None:
-            headers = {"Content-Type": "application/json"}
+            headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
             answer = client.request("POST", "/v1/meter/events", headers, body)
             if answer["rejected"]:
                 raise MeterdError(f"an event was rejected: {answer['rejected'][0]}")
