@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use metering_core::event::is_identifier;
 use metering_core::limits::MAX_QUANTITY;
 use metering_core::metadata;
 use pyo3::exceptions::PyValueError;
@@ -14,9 +13,9 @@ use uuid::Uuid;
 
 use crate::config::{Config, Transport};
 use crate::core::{Core, Room};
-use crate::encode::{Wide, meter_fields};
+use crate::encode::Wide;
 use crate::queue::{MeterText, Queue, Refusal, Wake};
-use crate::{clock, ffi, lock};
+use crate::{ffi, lock};
 
 /// How long a wait goes on before Python gets to see a Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -51,18 +50,18 @@ struct Settings {
 
 /// What a call says beside the meter, the tenant and the quantity.
 #[derive(Default)]
-struct Extra {
-    metadata: Option<String>,
-    timestamp_micros: Option<i64>,
-    id: Option<Uuid>,
+pub(crate) struct Extra {
+    pub(crate) metadata: Option<String>,
+    pub(crate) timestamp_micros: Option<i64>,
+    pub(crate) id: Option<Uuid>,
 }
 
-struct Call<'a, 'py> {
-    meter: &'a MeterText,
-    tenant: Bound<'py, PyString>,
-    quantity: u64,
-    extra: Option<Extra>,
-    micros: u64,
+pub(crate) struct Call<'a, 'py> {
+    pub(crate) meter: &'a MeterText,
+    pub(crate) tenant: Bound<'py, PyString>,
+    pub(crate) quantity: u64,
+    pub(crate) extra: Option<Extra>,
+    pub(crate) micros: u64,
 }
 
 impl Call<'_, '_> {
@@ -94,7 +93,7 @@ impl Call<'_, '_> {
 impl Client {
     /// The tenant of the context, else of the request, else the default.
     #[inline]
-    fn tenant_now<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+    pub(crate) fn tenant_now<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         if let Some(value) = ffi::context_value(py, &self.tenant)
             && let Ok(tenant) = value.cast_into::<PyString>()
         {
@@ -126,7 +125,7 @@ impl Client {
 
     /// Writes an event. Raises nothing, unless `strict`.
     #[inline]
-    fn record(&self, py: Python<'_>, call: &Call<'_, '_>) -> PyResult<()> {
+    pub(crate) fn record(&self, py: Python<'_>, call: &Call<'_, '_>) -> PyResult<()> {
         let written = call.write(&mut lock(&self.core.queue));
         match written {
             Ok(false) => Ok(()),
@@ -236,7 +235,7 @@ impl Client {
 
     /// Counts what is no event.
     #[cold]
-    fn invalid(&self, py: Python<'_>, why: &str) -> PyResult<()> {
+    pub(crate) fn invalid(&self, py: Python<'_>, why: &str) -> PyResult<()> {
         let before = self.core.counters.invalid.fetch_add(1, Ordering::Relaxed);
         if self.config(py)?.strict {
             return Err(PyValueError::new_err(why.to_owned()));
@@ -268,7 +267,11 @@ impl Client {
         Ok(())
     }
 
-    fn quantity(&self, py: Python<'_>, quantity: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    pub(crate) fn quantity(
+        &self,
+        py: Python<'_>,
+        quantity: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<u64>> {
         let number = if quantity.is_instance_of::<PyBool>() {
             None
         } else {
@@ -286,7 +289,11 @@ impl Client {
     }
 
     /// The metadata as JSON. What is none is counted; the event is recorded without it.
-    fn metadata(&self, py: Python<'_>, given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    pub(crate) fn metadata(
+        &self,
+        py: Python<'_>,
+        given: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<String>> {
         if given.is_none() {
             return Ok(None);
         }
@@ -433,105 +440,5 @@ impl Client {
     /// Counts an event that Python could not even describe. Raises if `strict`.
     fn count_invalid(&self, py: Python<'_>, why: &str) -> PyResult<()> {
         self.invalid(py, why)
-    }
-}
-
-/// A resource and a feature, bound to a client.
-#[pyclass(frozen, module = "meterd._native")]
-pub(crate) struct BoundMeter {
-    client: Py<Client>,
-    /// None if the names are no identifiers: a decorator never raises at import.
-    text: Option<MeterText>,
-    names: String,
-    tenant: Option<Py<PyString>>,
-}
-
-#[pymethods]
-impl BoundMeter {
-    #[new]
-    #[pyo3(signature = (client, resource, feature, tenant=None))]
-    fn new(
-        client: Py<Client>,
-        resource: &str,
-        feature: &str,
-        tenant: Option<Py<PyString>>,
-    ) -> Self {
-        let are_names = is_identifier(resource) && is_identifier(feature);
-        Self {
-            client,
-            text: are_names.then(|| MeterText::new(meter_fields(resource, feature))),
-            names: format!("resource {resource:?}, feature {feature:?}"),
-            tenant,
-        }
-    }
-
-    /// One unit for the tenant of the context.
-    fn record(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, None, 1, None)
-    }
-
-    /// `quantity` units; `tenant`, `metadata`, `timestamp` (microseconds since 1970) and `id` where
-    /// they are not None.
-    #[pyo3(signature = (quantity, tenant=None, metadata=None, timestamp=None, id=None))]
-    fn add(
-        &self,
-        py: Python<'_>,
-        quantity: &Bound<'_, PyAny>,
-        tenant: Option<&Bound<'_, PyString>>,
-        metadata: Option<&Bound<'_, PyAny>>,
-        timestamp: Option<i64>,
-        id: Option<&str>,
-    ) -> PyResult<()> {
-        let client = self.client.get();
-        let Some(quantity) = client.quantity(py, quantity)? else {
-            return Ok(());
-        };
-        let id = match id.map(Uuid::try_parse) {
-            None => None,
-            Some(Ok(id)) if !id.is_nil() => Some(id),
-            Some(_) => return client.invalid(py, "id must be a UUID other than the nil UUID"),
-        };
-        let metadata = match metadata {
-            Some(given) => client.metadata(py, given)?,
-            None => None,
-        };
-        let has_extra = metadata.is_some() || timestamp.is_some() || id.is_some();
-        let extra = has_extra.then_some(Extra {
-            metadata,
-            timestamp_micros: timestamp,
-            id,
-        });
-        self.call(py, tenant, quantity, extra)
-    }
-}
-
-impl BoundMeter {
-    #[inline]
-    fn call(
-        &self,
-        py: Python<'_>,
-        tenant: Option<&Bound<'_, PyString>>,
-        quantity: u64,
-        extra: Option<Extra>,
-    ) -> PyResult<()> {
-        let client = self.client.get();
-        let Some(meter) = &self.text else {
-            let rule = "a resource and a feature are 1 to 128 of A-Z a-z 0-9 . _ : @ / | + = ~ % -, the first a letter or digit";
-            return client.invalid(py, &format!("{}: {rule}", self.names));
-        };
-        let tenant = match (tenant, &self.tenant) {
-            (Some(tenant), _) => tenant.clone(),
-            (None, Some(tenant)) => tenant.bind(py).clone(),
-            (None, None) => client.tenant_now(py)?,
-        };
-        let micros = clock::now_micros();
-        let call = Call {
-            meter,
-            tenant,
-            quantity,
-            extra,
-            micros,
-        };
-        client.record(py, &call)
     }
 }

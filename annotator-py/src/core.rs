@@ -17,6 +17,8 @@ use crate::{clock, delivery, fork, lock, spool};
 
 /// A fork and a stop wait this long for the thread; only a name server can hold it longer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A full queue stays full for so long, unless it gives up its oldest events.
+const FULL_FOR_MS: u64 = 20;
 /// Notices that nobody has read yet; the first ones say most.
 const MAX_UNREAD_NOTICES: usize = 16;
 
@@ -36,6 +38,8 @@ pub(crate) struct Core {
     /// Events of this process that are settled, for those that wait for it.
     pub(crate) settled: AtomicU64,
     failing: AtomicBool,
+    /// When there was no room last.
+    full_at_ms: AtomicU64,
 }
 
 #[derive(Default)]
@@ -111,19 +115,24 @@ impl Core {
 
     /// Makes the next segment, for an event that found no room.
     pub(crate) fn make_room(self: &Arc<Self>, config: &Config) -> Room {
+        if config.on_full == OnFull::DropNewest && clock::now_ms() < self.look_again_ms() {
+            return Room::None;
+        }
         let mut queue = lock(&self.queue);
         queue.close();
         let mut segments = lock(&self.segments);
-        let mut open = self.open_next(&segments, config);
+        let units = spool::units(config.spool_max_bytes, queue.segments);
+        let mut open = self.open_next(&segments, config, units);
         if open.is_none() && config.on_full == OnFull::DropOldest {
             let gave_up = self.give_up_oldest(&mut segments);
-            open = self.open_next(&segments, config);
+            open = self.open_next(&segments, config, units);
             if open.is_none() && !gave_up {
                 // Everything is on its way, or somebody else's: one segment more than the limit.
-                open = open_segment(config).ok();
+                open = open_segment(config, units).ok();
             }
         }
         let Some(segment) = open.map(Arc::new) else {
+            self.full_at_ms.store(clock::now_ms(), Ordering::Relaxed);
             return match config.on_full {
                 OnFull::Block => Room::Wait,
                 OnFull::DropOldest | OnFull::DropNewest => Room::None,
@@ -136,17 +145,32 @@ impl Core {
         Room::Made
     }
 
+    /// Looking at the directory for every event that is dropped would slow its caller.
+    fn look_again_ms(&self) -> u64 {
+        self.full_at_ms.load(Ordering::Relaxed) + FULL_FOR_MS
+    }
+
     /// None where the limit or the disk leaves no room.
-    fn open_next(&self, segments: &VecDeque<Arc<Segment>>, config: &Config) -> Option<Segment> {
+    fn open_next(
+        &self,
+        segments: &VecDeque<Arc<Segment>>,
+        config: &Config,
+        units: u64,
+    ) -> Option<Segment> {
         let directory = config.spool_dir.as_deref().filter(|path| path.is_dir());
-        let used = directory.map_or_else(
-            || segments.iter().map(|segment| segment.bytes()).sum(),
-            spool::used_bytes,
-        );
-        if used + spool::segment_bytes(config.spool_max_bytes) > config.spool_max_bytes {
-            return None;
+        let in_memory = segments.iter().filter(|segment| !segment.on_disk());
+        let in_memory: u64 = in_memory.map(|segment| segment.bytes()).sum();
+        let has_room = || {
+            let used = in_memory + directory.map_or(0, spool::used_bytes);
+            used + Segment::bytes_of(units) <= config.spool_max_bytes
+        };
+        if !has_room() {
+            directory.inspect(|directory| spool::reclaim(directory));
+            if !has_room() {
+                return None;
+            }
         }
-        let error = match open_segment(config) {
+        let error = match open_segment(config, units) {
             Ok(segment) => return Some(segment),
             Err(error) => error,
         };
@@ -159,7 +183,6 @@ impl Core {
                 "no queue on disk, so events do not survive a kill: {error}"
             ));
         }
-        let units = spool::units(config.spool_max_bytes);
         Segment::in_memory(units, config.owner(), clock::now_ms()).ok()
     }
 
@@ -374,8 +397,7 @@ impl Core {
     }
 }
 
-fn open_segment(config: &Config) -> io::Result<Segment> {
-    let units = spool::units(config.spool_max_bytes);
+fn open_segment(config: &Config, units: u64) -> io::Result<Segment> {
     match &config.spool_dir {
         Some(directory) => {
             spool::prepare(directory)?;

@@ -37,7 +37,7 @@ pub(crate) fn run(core: &Arc<Core>) {
         if order == Order::Stop {
             break;
         }
-        delivery.work(&order);
+        delivery.work(order);
     }
     core.ended();
 }
@@ -94,7 +94,7 @@ impl<'a> Delivery<'a> {
             .clamp(Duration::from_millis(1), HEARTBEAT)
     }
 
-    fn work(&mut self, order: &Order) {
+    fn work(&mut self, order: Order) {
         self.follow_config();
         self.beat();
         let Some(config) = self.config.clone() else {
@@ -109,7 +109,7 @@ impl<'a> Delivery<'a> {
             return;
         }
         let at_once = config.transport != Transport::Batch
-            || *order == Order::Everything
+            || order == Order::Everything
             || now >= self.everything_at + config.flush_interval;
         if at_once {
             self.everything_at = now;
@@ -251,7 +251,7 @@ impl<'a> Delivery<'a> {
             Counters::add(&self.core.counters.requests, 1);
             let answer = sender.post(&batch.body, SystemTime::now());
             let (reason, retry_after) = match answer {
-                Answer::Accepted(rejections) => return self.accepted(batch, rejections),
+                Answer::Accepted(rejections) => return self.accepted(batch, &rejections),
                 Answer::Refused(reason) => return self.refused(batch, &reason),
                 Answer::TooLarge(reason) if batch.events.len() == 1 => {
                     return self.refused(batch, &reason);
@@ -289,8 +289,8 @@ impl<'a> Delivery<'a> {
         lock(&self.core.notices).last_error = Some(reason);
     }
 
-    fn accepted(&self, batch: &Batch, rejections: Vec<Rejection>) -> Round {
-        let refused = self.bury(batch, &rejections);
+    fn accepted(&self, batch: &Batch, rejections: &[Rejection]) -> Round {
+        let refused = self.bury(batch, rejections);
         Counters::add(
             &self.core.counters.delivered,
             batch.events.len() as u64 - refused,

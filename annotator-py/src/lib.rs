@@ -1,6 +1,6 @@
 //! The native core of the Python package `meterd`.
 //!
-//! - [`client`]: the classes that Python sees.
+//! - [`client`], [`meter`]: the classes that Python sees.
 //! - [`queue`], [`segment`], [`spool`]: from a call to an event that survives the process.
 //! - [`core`], [`delivery`], [`encode`], [`sender`]: from there to the server.
 //! - [`fork`], [`ffi`]: what the operating system and the interpreter do besides.
@@ -13,6 +13,7 @@ mod delivery;
 mod encode;
 mod ffi;
 mod fork;
+mod meter;
 mod queue;
 mod segment;
 mod sender;
@@ -43,6 +44,10 @@ fn after_fork() {
 
 /// Events that the segments of a directory hold and nobody has delivered yet.
 #[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "PyO3 hands a path over as its own"
+)]
 fn pending_in(directory: std::path::PathBuf) -> u64 {
     spool::pending(&directory)
 }
@@ -51,7 +56,7 @@ fn pending_in(directory: std::path::PathBuf) -> u64 {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<client::Client>()?;
-    module.add_class::<client::BoundMeter>()?;
+    module.add_class::<meter::BoundMeter>()?;
     module.add_function(wrap_pyfunction!(pending_in, module)?)?;
     module.add_function(wrap_pyfunction!(before_fork, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork, module)?)

@@ -65,8 +65,10 @@ struct KnownTenant {
 #[derive(Default)]
 pub(crate) struct Queue {
     writer: Option<Writer>,
-    /// Which segment of this process, from 1.
+    /// Which segment of this process and its parents, from 1.
     serial: u32,
+    /// Segments of this process.
+    pub(crate) segments: u32,
     known_tenants: Vec<Option<KnownTenant>>,
     /// Events written by this process.
     pub(crate) recorded: u64,
@@ -102,6 +104,7 @@ impl Queue {
     /// Events go into `segment` from now on.
     pub(crate) fn open(&mut self, segment: Arc<Segment>, sync_to_disk: bool) {
         self.serial = self.serial.wrapping_add(1).max(1);
+        self.segments = self.segments.saturating_add(1);
         self.sync_to_disk = sync_to_disk;
         self.writer = Some(Writer {
             segment,
@@ -119,6 +122,7 @@ impl Queue {
     /// The segment stays somebody else's: this process was forked.
     pub(crate) fn abandon(&mut self) {
         self.writer = None;
+        self.segments = 0;
         self.recorded = 0;
         self.memory.clear();
     }

@@ -12,6 +12,8 @@
 //! A unit counts from the moment its check is right, and the check is written last. Names are texts
 //! that an event refers to by number, each written before the first event that needs it.
 
+mod read;
+
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -23,6 +25,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ffi::{Memory, OwnedFile};
+pub(crate) use read::Found;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"meterd01");
 const HEADER_WORDS: usize = 512;
@@ -64,29 +67,6 @@ pub(crate) struct Segment {
     pub(crate) in_flight: AtomicU64,
     /// Texts by number, and up to which unit they are complete.
     texts: Mutex<(Vec<Vec<u8>>, u64)>,
-}
-
-/// What a unit holds, and the unit behind it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    Event {
-        micros: u64,
-        meter: u32,
-        tenant: u32,
-        quantity: u64,
-    },
-    Text {
-        number: u32,
-        bytes: Vec<u8>,
-    },
-    /// An event whose fields are JSON already; `own_id` says that its id is among them.
-    Wide {
-        micros: u64,
-        own_id: bool,
-        fields: Vec<u8>,
-    },
-    /// Not written, not written completely, or part of something longer.
-    Hole,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -148,6 +128,17 @@ impl Segment {
     /// Whether it belongs to no live process, and is `owner`'s to send.
     pub(crate) fn is_orphan(path: &Path, owner: u64) -> io::Result<bool> {
         Self::open_unlocked(path, Some(owner)).map(|segment| segment.is_some())
+    }
+
+    /// Whoever wrote it, should they live after all, find it full before it goes.
+    pub(crate) fn delete_if_empty_orphan(path: &Path) -> io::Result<()> {
+        if let Some(segment) = Self::open_unlocked(path, None)?
+            && segment.count(segment.delivered(), segment.units) == 0
+        {
+            segment.seal();
+            segment.delete();
+        }
+        Ok(())
     }
 
     fn open_unlocked(path: &Path, owner: Option<u64>) -> io::Result<Option<Self>> {
@@ -219,7 +210,12 @@ impl Segment {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        (HEADER_BYTES + bytes(self.units)) as u64
+        Self::bytes_of(self.units)
+    }
+
+    /// Bytes of a segment of so many units.
+    pub(crate) fn bytes_of(units: u64) -> u64 {
+        (HEADER_BYTES + bytes(units)) as u64
     }
 
     pub(crate) fn set_owner(&self, owner: u64) {
@@ -362,61 +358,6 @@ impl Segment {
         self.memory.sync(from, to - from)
     }
 
-    /// What is at `unit`, and which unit comes behind it.
-    pub(crate) fn read(&self, unit: u64) -> (Found, u64) {
-        let slots = self.unit(unit);
-        let written = slots[3].load(Ordering::Acquire);
-        let words = [0, 1, 2].map(|slot: usize| slots[slot].load(Ordering::Relaxed));
-        let hole = (Found::Hole, unit + 1);
-        if written == 0 || written != check(words, self.key, unit) {
-            return hole;
-        }
-        let (kind, value) = (words[0] >> KIND_SHIFT, words[0] & VALUE);
-        if kind == EVENT {
-            let (meter, tenant) = (high(words[1]), low(words[1]));
-            let event = Found::Event {
-                micros: value,
-                meter,
-                tenant,
-                quantity: words[2],
-            };
-            return (event, unit + 1);
-        }
-        let Some((content, next)) = self.read_bytes(unit, words[1], words[2]) else {
-            return hole;
-        };
-        let found = match kind {
-            TEXT => Found::Text {
-                number: low(value),
-                bytes: content,
-            },
-            WIDE | WIDE_WITH_ID => Found::Wide {
-                micros: value,
-                own_id: kind == WIDE_WITH_ID,
-                fields: content,
-            },
-            _ => return hole,
-        };
-        (found, next)
-    }
-
-    /// None where a power cut left less than was written.
-    fn read_bytes(&self, unit: u64, length: u64, hash: u64) -> Option<(Vec<u8>, u64)> {
-        let next = unit + 1 + length.div_ceil(UNIT_BYTES as u64);
-        if next > self.units {
-            return None;
-        }
-        let first = HEADER_WORDS + (index(unit) + 1) * UNIT_WORDS;
-        let length = index(length);
-        let words = &self.memory.words()[first..first + length.div_ceil(8)];
-        let mut content: Vec<u8> = words
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
-            .collect();
-        content.truncate(length);
-        (xxh3_64(&content) == hash).then_some((content, next))
-    }
-
     /// The id of the event at `unit`: UUIDv8 with the milliseconds first, then where it stands. It
     /// is the same whoever sends the event, however often.
     pub(crate) fn event_id(&self, micros: u64, unit: u64) -> Uuid {
@@ -424,42 +365,6 @@ impl Segment {
         let (head, tail) = (place >> 62 & 0xfff, place & ((1 << 62) - 1));
         let millis = u128::from(micros / 1000) & 0xffff_ffff_ffff;
         Uuid::from_u128(millis << 80 | 8 << 76 | head << 64 | 2 << 62 | tail)
-    }
-
-    /// Calls `with` with the texts that stand before `unit`.
-    pub(crate) fn with_texts<T>(&self, unit: u64, with: impl FnOnce(&mut Texts<'_>) -> T) -> T {
-        let mut guard = crate::lock(&self.texts);
-        let (texts, complete) = &mut *guard;
-        let mut texts = Texts(texts);
-        while *complete < unit {
-            let (found, next) = self.read(*complete);
-            if let Found::Text { number, bytes } = found {
-                texts.learn(number, bytes);
-            }
-            *complete = next;
-        }
-        with(&mut texts)
-    }
-}
-
-/// The names of a segment by their numbers.
-pub(crate) struct Texts<'a>(&'a mut Vec<Vec<u8>>);
-
-impl Texts<'_> {
-    pub(crate) fn learn(&mut self, number: u32, bytes: Vec<u8>) {
-        let number = index(u64::from(number));
-        // Numbers are given one after the other; a gap is a text that a power cut took.
-        if number < index(MAX_UNITS) {
-            if self.0.len() <= number {
-                self.0.resize(number + 1, Vec::new());
-            }
-            self.0[number] = bytes;
-        }
-    }
-
-    pub(crate) fn get(&self, number: u32) -> Option<&[u8]> {
-        let text = self.0.get(index(u64::from(number)))?;
-        (!text.is_empty()).then_some(text)
     }
 }
 

@@ -82,6 +82,9 @@ impl Sender {
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            // A connection that idles could be closed by a daemon that closes what it does not know,
+            // and its number be somebody else's when we come back to it.
+            .max_idle_connections(0)
             .timeout_global(Some(config.timeout))
             .tls_config(tls)
             .user_agent(concat!("meterd-python/", env!("CARGO_PKG_VERSION")))

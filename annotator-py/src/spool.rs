@@ -9,6 +9,8 @@ use crate::segment::{HEADER_BYTES, MAX_UNITS, Segment, UNIT_BYTES};
 
 /// 4 MiB: 131,000 events between two files.
 const SEGMENT_UNITS: u64 = (4 << 20) / UNIT_BYTES as u64;
+/// 256 KiB, then four times as much each time.
+const FIRST_SEGMENT_UNITS: u64 = (256 << 10) / UNIT_BYTES as u64;
 /// Metadata of the largest event and its names fit, whatever the queue's size.
 const MIN_SEGMENT_UNITS: u64 = 1024;
 /// A queue of the smallest size still has this many segments, so that one can be given up.
@@ -19,14 +21,18 @@ pub(crate) const STALE_MS: u64 = 4_000;
 const MAX_DEAD_LETTER_BYTES: u64 = 64 << 20;
 const DEAD_LETTERS: &str = "dead-letters.jsonl";
 
-/// Units of one segment in a queue of `max_bytes`.
-pub(crate) fn units(max_bytes: u64) -> u64 {
+/// Units of a process' `nth` segment, from 0, in a queue of `max_bytes`. Most processes need little.
+pub(crate) fn units(max_bytes: u64, nth: u32) -> u64 {
     let share = (max_bytes / SEGMENTS_AT_LEAST).saturating_sub(HEADER_BYTES as u64);
-    (share / UNIT_BYTES as u64).clamp(MIN_SEGMENT_UNITS, SEGMENT_UNITS.min(MAX_UNITS))
+    let most = (share / UNIT_BYTES as u64).clamp(MIN_SEGMENT_UNITS, SEGMENT_UNITS.min(MAX_UNITS));
+    most.min(FIRST_SEGMENT_UNITS << (2 * nth.min(4)))
 }
 
-pub(crate) fn segment_bytes(max_bytes: u64) -> u64 {
-    HEADER_BYTES as u64 + units(max_bytes) * UNIT_BYTES as u64
+/// Deletes segments whose processes are gone and left nothing to send.
+pub(crate) fn reclaim(directory: &Path) {
+    for path in list(directory) {
+        let _ = Segment::delete_if_empty_orphan(&path);
+    }
 }
 
 /// Makes the directory, for its user alone: it holds who used what.

@@ -35,7 +35,9 @@ def http(
     url: str, body: Any = None, headers: dict[str, str] | None = None, timeout: float = 10.0
 ) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})})
+    request = urllib.request.Request(
+        url, data, {"Content-Type": "application/json", **(headers or {})}
+    )
     with urllib.request.urlopen(request, timeout=timeout) as response:
         return json.loads(response.read() or b"null")
 
@@ -109,6 +111,16 @@ class Meterd:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+def counted(meterd: Meterd, resource: str, at_least: int) -> int:
+    """How many events the server has counted once these are among them."""
+
+    def count() -> int | None:
+        now = meterd.total(resource)[1]
+        return now if now >= at_least else None
+
+    return eventually(count, f"{at_least} events counted")
 
 
 def environment(endpoint: str, spool: Path, **settings: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import time
@@ -29,7 +30,7 @@ def client(url: str, spool: Path, **settings: Any) -> meterd.Client:
 def rounds(times: list[float], pause: float) -> list[list[float]]:
     """Requests that belong to one round: less than `pause` apart."""
     found = [[times[0]]]
-    for before, now in zip(times, times[1:], strict=False):
+    for before, now in itertools.pairwise(times):
         if now - before >= pause:
             found.append([])
         found[-1].append(now)
@@ -47,7 +48,7 @@ def test_the_server_is_away_for_eight_seconds(sink: Sink, spool: Path) -> None:
     failed = [request["at"] for request in report["requests"] if request["mode"] == "status"]
     # One try and three retries, then single probes at least half a second apart.
     assert 4 <= len(failed) <= 12, failed
-    gaps = [b - a for a, b in zip(failed, failed[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(failed)]
     assert max(gaps[:3]) <= 0.2 * 4 + 0.5
     assert all(gap >= 0.5 for gap in gaps[3:]), gaps
     assert statistics.pstdev(gaps) > 0
@@ -87,7 +88,9 @@ def test_an_answer_that_never_arrives(sink: Sink, spool: Path, mode: str) -> Non
     metering.shutdown()
 
 
-def test_the_server_counts_a_lost_answer_once(meterd_proxy: Proxy, meterd: Meterd, spool: Path) -> None:
+def test_the_server_counts_a_lost_answer_once(
+    meterd_proxy: Proxy, meterd: Meterd, spool: Path
+) -> None:
     metering = client(meterd_proxy.url, spool, api_key=meterd.key)
     meterd_proxy.lose_answers(3)
     for quantity in range(1, 101):
@@ -124,8 +127,11 @@ print(json.dumps({"p999_us": took[int(len(took) * .999)] / 1000, "ended": time.t
 
 
 def test_refused_events_become_dead_letters(sink: Sink, spool: Path) -> None:
-    body = {"code": "all_rejected", "detail": "see errors", "errors": [
-        {"index": 1, "code": "invalid_identifier", "detail": "not this one"}]}
+    body = {
+        "code": "all_rejected",
+        "detail": "see errors",
+        "errors": [{"index": 1, "code": "invalid_identifier", "detail": "not this one"}],
+    }
     sink.fail("status", status=422, body=body, count=1)
     metering = client(sink.url, spool)
     metering.record("dead", "first")
@@ -206,9 +212,7 @@ def test_without_a_key_events_wait(sink: Sink, spool: Path) -> None:
     metering.record("keyless", "event")
     assert not metering.flush(0.3)
     assert metering.stats()["pending"] == 1
-    metering.configure(
-        endpoint=sink.url, api_key="a-key", spool_dir=spool, default_tenant="org_1"
-    )
+    metering.configure(endpoint=sink.url, api_key="a-key", spool_dir=spool, default_tenant="org_1")
     assert metering.flush()
     assert sink.report()["unique"] == 1
     metering.shutdown()

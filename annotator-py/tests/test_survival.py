@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import Meterd, Sink, drain, environment, eventually, python, run
+from support import Meterd, Sink, counted, drain, environment, eventually, python, run
 
 # Says in shared memory, which survives it, how many calls have returned.
 BURST = """
@@ -78,11 +78,11 @@ def test_killed_while_sending_counts_once(meterd: Meterd, spool: Path, tmp_path:
     lower = 0
     for life in range(1, 4):
         burst = Burst(tmp_path, "killed", env)
-        eventually(lambda: meterd.total("killed")[1] > lower, "events arrive while it runs")
+        counted(meterd, "killed", lower + 1)
         lower += burst.end(signal.SIGKILL)
         drain(env)
         # What is drained was accepted, and what was accepted is counted soon, and once.
-        count = eventually(lambda: (now := meterd.total("killed")[1]) >= lower and now, "counted")
+        count = counted(meterd, "killed", lower)
         assert lower <= count <= lower + life
     assert meterd.total("killed") == (count, count)
 

@@ -74,8 +74,8 @@ def configure(
     - `endpoint`: the server's URL, http://127.0.0.1:8686. `api_key`: without one, events wait.
     - `transport`: `batch` sends batches; `async` sends every event at once; `sync` returns when the
       server has the event, or failed; `memory` keeps events for tests; `noop` does nothing.
-    - `batch_size` (1000 events), `batch_bytes` (524288 bytes of JSON), `flush_interval` (1.0 s): the
-      first that is reached sends a batch. `compression`: `zstd`, `gzip` or `none`.
+    - `batch_size` (1000 events), `batch_bytes` (524288 bytes of JSON), `flush_interval` (1.0 s):
+      the first that is reached sends a batch. `compression`: `zstd`, `gzip` or `none`.
     - `max_retries` (3) times a failed request is sent again, each at most `timeout` (5.0 s) long;
       then its events stay in the queue and the server is probed.
     - `spool_dir`: the queue's directory, $XDG_STATE_HOME/meterd. `spool_max_bytes` (2**28, of all
@@ -102,8 +102,8 @@ def record(
     client: Client | None = None,
 ) -> None:
     """Records one event. `tenant` is the context's unless it is given; `timestamp` (with a time
-    zone) is now; `id` (a UUID) is made here. Bad input is counted in `stats()`, never raised, unless
-    the client is strict."""
+    zone) is now; `id` (a UUID) is made here. Bad input is counted in `stats()`, never raised,
+    unless the client is strict."""
     chosen = client or _client.default
     chosen.record(
         resource, feature, quantity, tenant=tenant, metadata=metadata, timestamp=timestamp, id=id
@@ -111,7 +111,7 @@ def record(
 
 
 class Meter:
-    """A resource and a feature that are recorded again and again: `Meter("llm", "tokens").add(812)`."""
+    """What is recorded again and again: `Meter("llm", "tokens").add(812)`."""
 
     __slots__ = ("_add",)
 
@@ -136,17 +136,30 @@ def flush(timeout: float = 5.0) -> bool:
     return _client.default.flush(timeout)
 
 
-async def aflush(timeout: float = 5.0) -> bool:  # noqa: ASYNC109
+async def aflush(timeout: float = 5.0) -> bool:
     """`flush`, without blocking the event loop."""
     return await _client.default.aflush(timeout)
 
 
 def shutdown(timeout: float | None = None) -> bool:
-    """Flushes for `timeout` seconds (`exit_timeout` unless given) and stops the thread; what was not
-    sent stays queued. Runs by itself at exit. A later event starts everything again."""
+    """Flushes for `timeout` seconds (`exit_timeout` unless given) and stops the thread; what was
+    not sent stays queued. Runs by itself at exit. A later event starts everything again."""
     return _client.default.shutdown(timeout)
 
 
 def stats() -> Stats:
     """What happened to the events of this process so far."""
     return _client.default.stats()
+
+
+def __getattr__(name: str) -> Any:
+    # Frameworks' modules are loaded by those who use them.
+    if name == "MeterdASGIMiddleware":
+        from meterd.asgi import MeterdASGIMiddleware
+
+        return MeterdASGIMiddleware
+    if name == "MeterdWSGIMiddleware":
+        from meterd.wsgi import MeterdWSGIMiddleware
+
+        return MeterdWSGIMiddleware
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What a meter reads from a call: its arguments, its result, or whatever a function of both says."""
+"""What a meter reads from a call: its arguments, its result, or what a function of both says."""
 
 from __future__ import annotations
 

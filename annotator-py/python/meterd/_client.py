@@ -50,19 +50,19 @@ class Client:
 
     def __init__(self, **settings: Any) -> None:
         self._native = _native.Client(TENANT, REQUEST, self._configure_late, _dumps, _log.warning)
-        self._exit_timeout = 1.0
+        self.exit_timeout = 1.0
+        self.settings: dict[str, Any] | None = None
         self._configuring = threading.Lock()
         self._meters: dict[tuple[str, str], _native.BoundMeter] = {}
         if settings:
             self.configure(**settings)
 
-    def configure(
-        self, *, on_drop: Callable[[int], object] | None = None, **settings: Any
-    ) -> None:
+    def configure(self, *, on_drop: Callable[[int], object] | None = None, **settings: Any) -> None:
         """See `meterd.configure`."""
         resolved = resolve(settings)
         self._native.configure(resolved, on_drop)
-        self._exit_timeout = float(resolved["exit_timeout"])
+        self.settings = {**settings, "on_drop": on_drop}
+        self.exit_timeout = float(resolved["exit_timeout"])
         _at_exit(self)
 
     def _configure_late(self) -> None:
@@ -115,14 +115,14 @@ class Client:
         """See `meterd.flush`."""
         return self._native.flush(timeout)
 
-    async def aflush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109
+    async def aflush(self, timeout: float = 5.0) -> bool:
         """See `meterd.aflush`."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(None, self._native.flush, timeout)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """See `meterd.shutdown`."""
-        return self._native.close(self._exit_timeout if timeout is None else timeout)
+        return self._native.close(self.exit_timeout if timeout is None else timeout)
 
     def drain(self, timeout: float = 30.0) -> bool:
         """Sends what dead processes left behind; false if `timeout` seconds were not enough."""

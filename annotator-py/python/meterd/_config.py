@@ -45,7 +45,7 @@ def _parser(name: str) -> Callable[[str], Any]:
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that METERD_* variables name. Raises ValueError for a value of the wrong kind."""
+    """What METERD_* variables set. Raises ValueError for a value of the wrong kind."""
     found: dict[str, Any] = {}
     for name in DEFAULTS:
         variable = f"METERD_{name.upper()}"

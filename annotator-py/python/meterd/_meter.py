@@ -62,15 +62,13 @@ def meter(
     """Records every completed call of a function, or every run of a `with` block.
 
     `feature` is the function's name unless it is given. `quantity`, `tenant`, `metadata` and `when`
-    may be read from the call: `Arg("order.items")`, `Result("usage.total_tokens")`, or a function of
-    a `Call`. A coroutine counts when it has ended, a generator when it is exhausted or closed; with
-    `count="item"` a generator counts `quantity` for every item, in one event. `on_error` says what a
-    call that raises is: nothing (`skip`), an event (`count`), or an event whose metadata names the
-    error (`tag`).
+    may be read from the call: `Arg("order.items")`, `Result("usage.total_tokens")`, or a function
+    of a `Call`. A coroutine counts when it has ended, a generator when it is exhausted or closed;
+    with `count="item"` a generator counts `quantity` for every item, in one event. `on_error` says
+    what a call that raises is: nothing (`skip`), an event (`count`), or an event whose metadata
+    names the error (`tag`).
     """
-    rule = Rule(
-        resource, feature, quantity, tenant, metadata, when, on_error, count, client
-    )
+    rule = Rule(resource, feature, quantity, tenant, metadata, when, on_error, count, client)
     return Metering(rule) if fn is None else metered(fn, rule)
 
 
@@ -98,9 +96,11 @@ def _name(fn: Any) -> str:
 
 
 class _Partial(functools.partial[Any]):
-    """A partial object whose calls are recorded; everything else of it is inherited."""
+    # A partial object whose calls are recorded; everything else of it, the text too, is inherited.
+    __doc__ = functools.partial.__doc__
 
     rule: Rule
+    _call: Callable[..., Any]
 
     def __new__(cls, fn: functools.partial[Any], rule: Rule) -> _Partial:
         new = super().__new__(cls, fn.func, *fn.args, **fn.keywords)

@@ -80,7 +80,7 @@ class Recorder:
         self.ended(quantity, None, Call(args, result))
 
     def ended(self, quantity: Any, metadata: Mapping[str, Any] | None, call: Call) -> None:
-        """Records the call, unless the rule says otherwise. What is given here wins over the rule."""
+        """Records the call, unless the rule says otherwise. What is given wins over the rule."""
         rule = self.rule
         if call.error is not None and rule.on_error == "skip":
             return

@@ -7,6 +7,8 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
+from types import FunctionType
 from typing import Any
 
 from meterd._recorder import Recorder, Stream
@@ -21,14 +23,15 @@ _meterd_stream, _meterd_relay, _meterd_none):
 """
 
 
-def wrapped(fn: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+def wrapped(fn: Any, recorder: Recorder) -> Callable[..., Any]:
     """A function like `fn` whose calls are recorded."""
-    try:
-        new = _compiled(fn, recorder)
-    except (SyntaxError, TypeError, ValueError):
-        # A signature that no source can express, of something made by other means than `def`.
-        new = _packing(fn, recorder)
-    return functools.wraps(fn)(new)
+    new = _packing(fn, recorder)
+    if isinstance(fn, FunctionType):
+        # Whatever it has for a signature, decorating must not fail at import.
+        with suppress(SyntaxError, TypeError, ValueError):
+            new = _compiled(fn, recorder)
+        new.__code__ = new.__code__.replace(co_name=fn.__name__)
+    return functools.update_wrapper(new, fn)
 
 
 def kind_of(fn: Callable[..., Any]) -> Callable[..., list[str]]:
@@ -42,7 +45,7 @@ def kind_of(fn: Callable[..., Any]) -> Callable[..., list[str]]:
     return _function
 
 
-def _compiled(fn: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+def _compiled(fn: FunctionType, recorder: Recorder) -> FunctionType:
     parameters = inspect.signature(fn, follow_wrapped=False).parameters
     if any(name.startswith(_OWN) for name in parameters):
         raise ValueError("a parameter has one of the compiled code's own names")
@@ -55,9 +58,11 @@ def _compiled(fn: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
         for parameter in parameters.values()
     ]
     signature = str(inspect.Signature(blank))
-    new = _make(kind_of(fn), fn, recorder, signature, _arguments(parameters), tuple(parameters))
-    new.__defaults__ = getattr(fn, "__defaults__", None)
-    new.__kwdefaults__ = getattr(fn, "__kwdefaults__", None)
+    new: FunctionType = _make(
+        kind_of(fn), fn, recorder, signature, _arguments(parameters), tuple(parameters)
+    )
+    new.__defaults__ = fn.__defaults__
+    new.__kwdefaults__ = fn.__kwdefaults__
     return new
 
 
@@ -66,10 +71,11 @@ class _Blank:
         return "None"
 
 
-def _packing(fn: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+def _packing(fn: Callable[..., Any], recorder: Recorder) -> FunctionType:
     """Whatever the signature: arguments are packed."""
-    signature = "(*args, **kwargs)"
-    return _make(kind_of(fn), fn, recorder, signature, "*args, **kwargs", ("args", "kwargs"))
+    taken = "*args, **kwargs"
+    new: FunctionType = _make(kind_of(fn), fn, recorder, f"({taken})", taken, ("args", "kwargs"))
+    return new
 
 
 def _make(
@@ -139,8 +145,10 @@ def _function(
     return [*lines, f"    {record}", "    return _meterd_result"]
 
 
-def _coroutine(*parts: Any) -> list[str]:
-    return _function(*parts, prefix="async ", wait="await ")
+def _coroutine(
+    signature: str, arguments: str, read: str, plain: bool, counts_errors: bool
+) -> list[str]:
+    return _function(signature, arguments, read, plain, counts_errors, "async ", "await ")
 
 
 def _generator(
@@ -199,9 +207,7 @@ def _async_generator(
     return [*lines, _FAILED.format(read=read)] if counts_errors else lines
 
 
-def relay(
-    items: Generator[Any, Any, Any], see: Callable[[Any], None]
-) -> Generator[Any, Any, Any]:
+def relay(items: Generator[Any, Any, Any], see: Callable[[Any], None]) -> Generator[Any, Any, Any]:
     """`yield from items`, with a look at every item."""
     try:
         item = next(items)
