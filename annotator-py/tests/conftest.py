@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from proxy import Proxy
 from support import Meterd, Sink
 

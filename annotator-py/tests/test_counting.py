@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-import meterd
 import pytest
+
+import meterd
 from meterd import Arg, Call, Result
 from meterd.pytest import Metered
 

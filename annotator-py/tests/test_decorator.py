@@ -11,10 +11,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, get_type_hints
 
-import meterd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import meterd
 from meterd.pytest import Metered
 
 metering = meterd.meter(resource="matrix")

@@ -11,8 +11,9 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-import meterd
 import pytest
+
+import meterd
 from proxy import Proxy
 from support import Meterd, Sink, environment, eventually, run
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import meterd
 import pytest
+
+import meterd
 from meterd.pytest import Metered
 from support import REPOSITORY
 

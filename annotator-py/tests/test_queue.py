@@ -10,8 +10,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import meterd
 import pytest
+
+import meterd
 from support import HERE, Sink, environment, eventually, run
 
 SMALL = 1 << 20

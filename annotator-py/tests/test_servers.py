@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from support import HERE, Sink, environment, eventually, http, run
 
 REQUESTS = 1000

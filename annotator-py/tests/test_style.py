@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support import REPOSITORY
 
 OURS = [
@@ -22,9 +23,8 @@ OURS = [
 
 @pytest.mark.parametrize("command", ["ruff format --check", "ruff check"])
 def test_ruff(command: str, tmp_path: Path) -> None:
-    config = f"--config={REPOSITORY / 'annotator-py' / 'pyproject.toml'}"
     cache = f"--cache-dir={tmp_path}"
-    check("-m", *command.split(), config, cache, *OURS, directory=REPOSITORY)
+    check("-m", *command.split(), cache, *OURS, directory=REPOSITORY)
 
 
 def test_mypy(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support import Meterd, Sink, counted, drain, environment, eventually, python, run
 
 # Says in shared memory, which survives it, how many calls have returned.

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import meterd
 import pytest
+
+import meterd
 from meterd._web import feature, template_of
 from meterd.asgi import MeterdASGIMiddleware
 from meterd.pytest import Metered

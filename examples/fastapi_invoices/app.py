@@ -11,9 +11,10 @@ import itertools
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
+from fastapi import Depends, FastAPI, Header, HTTPException
+
 import meterd
 import meterd.fastapi
-from fastapi import Depends, FastAPI, Header, HTTPException
 
 # Who may call: a real service asks its database.
 ACCOUNTS = {"key-of-acme": "org_acme", "key-of-globex": "org_globex"}

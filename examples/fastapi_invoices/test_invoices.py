@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+
 from meterd.pytest import Metered
 
 ACME = {"X-Api-Key": "key-of-acme"}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import meterd
 from flask import Flask, abort, request
+
+import meterd
 from meterd.flask import Metering
 
 PRICES = {"book": 1200, "pen": 150}

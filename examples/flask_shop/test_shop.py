@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from meterd.pytest import Metered
 
 ACME = "http://acme.example"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 
@@ -28,16 +27,24 @@ class Result(_Path):
     `Result("")`. Of a generator, the last item that has it."""
 
 
-@dataclass
 class Call:
-    """A call that has ended, for functions that decide what it counts."""
+    """A call that has ended, for functions that decide what it counts.
 
-    args: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments by their parameters' names."""
-    result: Any = None
-    """What it returned; of a generator, its last item."""
-    error: BaseException | None = None
-    """What it raised, where such calls count."""
+    `args` has the arguments by their parameters' names, `result` what it returned (of a generator:
+    its last item), `error` what it raised, where such calls count.
+    """
+
+    __slots__ = ("args", "error", "result")
+
+    def __init__(
+        self,
+        args: Mapping[str, Any] | None = None,
+        result: Any = None,
+        error: BaseException | None = None,
+    ) -> None:
+        self.args: Mapping[str, Any] = args or {}
+        self.result = result
+        self.error = error
 
 
 Quantity: TypeAlias = int | Arg | Result | Callable[[Call], int]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 DEFAULTS: dict[str, Any] = {
@@ -76,9 +75,5 @@ def resolve(
 
 def _state_directory() -> str | None:
     """Where a user's programs keep state; None, hence memory, for a user without a home."""
-    state = os.environ.get("XDG_STATE_HOME")
-    try:
-        home = Path(state) if state else Path.home() / ".local" / "state"
-    except RuntimeError:
-        return None
-    return os.fspath(home / "meterd")
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "meterd") if os.path.isabs(state) else None

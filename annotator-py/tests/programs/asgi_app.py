@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
+from fastapi import Depends, FastAPI, Header, HTTPException
+
 import meterd
 import meterd.fastapi
-from fastapi import Depends, FastAPI, Header, HTTPException
 
 app = FastAPI()
 meterd.fastapi.install(app, resource="api")

@@ -1,7 +1,8 @@
 """A Flask service under gunicorn: metered by its middleware, by a decorator, and at its import."""
 
-import meterd
 from flask import Flask
+
+import meterd
 from meterd.flask import Metering
 
 meterd.configure(default_tenant="nobody")

@@ -2,9 +2,10 @@
 
 import os
 
+from celery import Celery
+
 import meterd
 import meterd.celery
-from celery import Celery
 
 app = Celery("tasks", broker=os.environ["BROKER"])
 folders = ("data_folder_in", "data_folder_out", "control_folder")
