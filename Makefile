@@ -47,6 +47,16 @@ test: $(SERVERS) $(TOOLS) ## Build everything and run every test against servers
 	$(CARGO) test $(LOCKED) --workspace --doc --quiet
 	$(TARGET)/meterd servers -- \
 	    $(CARGO) nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+	scripts/python-tests
+
+.PHONY: test-python
+test-python: $(SERVERS) $(TOOLS) ## Build the Python package and run its tests
+	$(CARGO) build $(LOCKED) -p meterd
+	scripts/python-tests $(ARGS)
+
+.PHONY: wheel
+wheel: $(TOOLS) ## Build the Python package for every Python found, into dist/
+	scripts/wheel
 
 .PHONY: check
 check: $(TOOLS) ## Check formatting, lints, dependencies, spelling, lengths, compose.yaml
