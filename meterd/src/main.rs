@@ -4,6 +4,7 @@ mod admin_key;
 mod cli;
 mod commands;
 mod connect;
+mod dashboard;
 mod embedded;
 mod signals;
 mod stack;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
+use crate::dashboard;
 use crate::signals::StopSignals;
 use crate::stack::{watch_api_keys, watch_positions};
 
@@ -137,7 +138,8 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     let state = query_api::start(args.config, url, &args.secret.secret).await?;
     role.tasks
         .spawn(watch_positions(state.clone(), &role.health, &role.behind));
-    role.serve(query_api::router(state, keys)).await?;
+    let routes = query_api::router(state, keys).merge(dashboard::router());
+    role.serve(routes).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,0 +1,62 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { Explain } from "@/components/explain";
+import { FilterBar } from "@/components/filter-bar";
+import { LiveToggle, useLiveInterval } from "@/components/live-toggle";
+import { Page } from "@/components/page";
+import { RangePicker } from "@/components/range-picker";
+import { Cards } from "@/features/dashboard/cards";
+import { Top } from "@/features/dashboard/top";
+import { Trend } from "@/features/dashboard/trend";
+import { previousPeriod, useSubject } from "@/features/subject";
+import { freshnessQuery, groupsRequest, MAX_GROUPS, tenantsQuery } from "@/features/usage";
+import { useSetSearch } from "@/lib/search";
+
+const route = getRouteApi("/app/");
+
+export function Dashboard() {
+  const subject = useSubject();
+  const { window, compare } = route.useSearch();
+  const setSearch = useSetSearch();
+  const refetchInterval = useLiveInterval();
+  const usage = useQuery({ ...tenantsQuery(subject), refetchInterval });
+  const freshness = useQuery({ ...freshnessQuery(), refetchInterval });
+  return (
+    <Page
+      title="Dashboard"
+      controls={
+        <>
+          <LiveToggle />
+          <RangePicker />
+        </>
+      }
+    >
+      <FilterBar subject={subject} />
+      <Cards
+        usage={usage}
+        freshness={freshness}
+        period={previousPeriod(subject)}
+        explain={
+          <Explain
+            what="the total"
+            explanation="The sum of the quantities of all counted events in the range; `totals` in the answer. The rows are the tenants, whose number is that of the active ones. Edges are those of the quarter-hour."
+            request={() => groupsRequest(subject, "tenant_id", MAX_GROUPS, new Date())}
+          />
+        }
+      />
+      <Trend
+        subject={subject}
+        window={window}
+        compare={compare !== "off"}
+        period={previousPeriod(subject)}
+        onWindow={(to) => setSearch({ window: to })}
+        onCompare={(on) => setSearch({ compare: on ? undefined : "off" })}
+      />
+      <div className="grid gap-4 lg:grid-cols-3">
+        <Top subject={subject} by="resource" />
+        <Top subject={subject} by="feature" />
+        <Top subject={subject} by="tenant_id" />
+      </div>
+    </Page>
+  );
+}
