@@ -39,7 +39,7 @@ export function Dashboard() {
         explain={
           <Explain
             what="the total"
-            explanation="The sum of the quantities of all counted events in the range; `totals` in the answer. The rows are the tenants, whose number is that of the active ones. Edges are those of the quarter-hour."
+            explanation="The sum of the quantities of all counted events in the range: “totals” in the answer. Its rows are the tenants, whose number is that of the active ones. Edges are those of the quarter-hour."
             request={() => groupsRequest(subject, "tenant_id", MAX_GROUPS, new Date())}
           />
         }

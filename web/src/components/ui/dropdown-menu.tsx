@@ -30,10 +30,6 @@ export function DropdownMenuContent({
   );
 }
 
-export function DropdownMenuItem({ className, ...props }: ComponentProps<typeof MenuPrimitive.Item>) {
-  return <MenuPrimitive.Item data-slot="dropdown-menu-item" className={cn(item, className)} {...props} />;
-}
-
 export function DropdownMenuCheckboxItem({
   className,
   children,
@@ -50,15 +46,5 @@ export function DropdownMenuCheckboxItem({
       </MenuPrimitive.ItemIndicator>
       {children}
     </MenuPrimitive.CheckboxItem>
-  );
-}
-
-export function DropdownMenuLabel({ className, ...props }: ComponentProps<typeof MenuPrimitive.Label>) {
-  return (
-    <MenuPrimitive.Label
-      data-slot="dropdown-menu-label"
-      className={cn("px-2 py-1 text-xs text-muted-foreground", className)}
-      {...props}
-    />
   );
 }

@@ -1,17 +1,18 @@
 import { CodeBlock } from "@/components/code-block";
 import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
 
-function curl(url: string): string {
-  return `export METERD_API_KEY=…
+const SET_KEY = "export METERD_API_KEY=";
 
-curl '${url}/v1/meter/events' \\
+function curl(url: string): string {
+  return `curl '${url}/v1/meter/events' \\
   -H "Authorization: Bearer $METERD_API_KEY" \\
   -H 'Content-Type: application/json' \\
   -d '{"tenant_id": "org_001", "resource": "billing", "feature": "invoice_generate", "quantity": 1}'`;
 }
 
 function python(url: string): string {
-  return `import json, os, urllib.request, uuid
+  return `python3 - <<'EOF'
+import json, os, urllib.request, uuid
 
 event = {
     "id": str(uuid.uuid4()),  # sent again with the same id, it counts once
@@ -28,7 +29,8 @@ request = urllib.request.Request(
         "Content-Type": "application/json",
     },
 )
-print(json.load(urllib.request.urlopen(request)))`;
+print(json.load(urllib.request.urlopen(request)))
+EOF`;
 }
 
 /** Ways to send a first event, with this server's address in them. */
@@ -48,7 +50,7 @@ export function Snippets() {
       </TabsList>
       {snippets.map(({ id, name, code }) => (
         <TabsContent key={id} value={id} className="min-w-0">
-          <CodeBlock code={code} label={`a first event with ${name}`} />
+          <CodeBlock code={`${SET_KEY}…\n\n${code}`} label={`a first event with ${name}`} />
         </TabsContent>
       ))}
     </Tabs>
