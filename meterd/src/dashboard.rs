@@ -116,7 +116,8 @@ fn file(path: &str, headers: &HeaderMap) -> Response<Body> {
 }
 
 fn etag(file: &EmbeddedFile) -> HeaderValue {
-    let hash = u128::from_be_bytes(*file.metadata.sha256_hash().first_chunk().unwrap_or(&[0; 16]));
+    let hash = file.metadata.sha256_hash();
+    let hash = u128::from_be_bytes(hash.first_chunk().copied().unwrap_or_default());
     HeaderValue::from_str(&format!("\"{hash:032x}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
