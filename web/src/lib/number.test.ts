@@ -36,6 +36,7 @@ describe("ratios", () => {
     expect(share(HUGE / 2n, HUGE)).toBeCloseTo(0.5, 5);
     expect(share(0, 0)).toBe(0);
     expect(formatShare(0.0004)).toBe("<0.1%");
+    expect(formatShare(share(3, HUGE))).toBe("<0.1%");
     expect(formatShare(0)).toBe("0.0%");
   });
 

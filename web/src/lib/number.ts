@@ -27,11 +27,9 @@ export function formatChange(ratio: number): string {
   return SIGNED_PERCENT.format(ratio).replace("-", "−");
 }
 
-/** part / total with four digits, exact beyond 2^53; 0 of nothing is 0. */
+/** part / total, as near as it is shown; 0 of nothing is 0. */
 export function share(part: Quantity, total: Quantity): number {
-  if (Number(total) === 0) return 0;
-  if (typeof part === "number" && typeof total === "number") return part / total;
-  return Number((BigInt(part) * 1_000_000n) / BigInt(total)) / 1_000_000;
+  return Number(total) === 0 ? 0 : Number(part) / Number(total);
 }
 
 /** The change from `before` to `now`; `undefined` where there was nothing before. */

@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { Explain } from "@/components/explain";
 import { FilterBar } from "@/components/filter-bar";
 import { LiveToggle, useLiveInterval } from "@/components/live-toggle";
 import { Page } from "@/components/page";
 import { RangePicker } from "@/components/range-picker";
+import { Button } from "@/components/ui/button";
+import { Card } from "@/components/ui/card";
 import { Cards } from "@/features/dashboard/cards";
 import { Top } from "@/features/dashboard/top";
 import { Trend } from "@/features/dashboard/trend";
@@ -32,6 +34,14 @@ export function Dashboard() {
       }
     >
       <FilterBar subject={subject} />
+      {freshness.data === null && (
+        <Card className="flex-row flex-wrap items-center justify-between gap-3 p-4">
+          <p>There are no events yet, or none in the last 90 days.</p>
+          <Button asChild size="sm">
+            <Link to="/start">Send a first one</Link>
+          </Button>
+        </Card>
+      )}
       <Cards
         usage={usage}
         freshness={freshness}

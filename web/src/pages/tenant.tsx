@@ -10,6 +10,7 @@ import { Cards } from "@/features/dashboard/cards";
 import { Top } from "@/features/dashboard/top";
 import { Trend } from "@/features/dashboard/trend";
 import { previousPeriod, useSubject } from "@/features/subject";
+import { Daily } from "@/features/tenants/daily";
 import { freshnessQuery, groupsRequest, tenantsQuery } from "@/features/usage";
 import { useSetSearch } from "@/lib/search";
 
@@ -64,6 +65,7 @@ export function Tenant() {
         <Top subject={subject} by="resource" />
         <Top subject={subject} by="feature" />
       </div>
+      <Daily subject={subject} />
     </Page>
   );
 }

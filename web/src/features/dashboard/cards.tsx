@@ -131,8 +131,6 @@ function Compare({
 
 function Change({ now, before, period }: { now: Quantity; before: Quantity; period: string }) {
   const ratio = change(now, before);
-  const text =
-    ratio === undefined ? (Number(now) === 0 ? "none before either" : "none before") : formatChange(ratio);
   const Icon = ratio === undefined || ratio === 0 ? Minus : ratio > 0 ? ArrowUp : ArrowDown;
   return (
     <p
@@ -141,7 +139,14 @@ function Change({ now, before, period }: { now: Quantity; before: Quantity; peri
     >
       <Icon aria-hidden className="mt-px size-3.5 shrink-0" />
       <span>
-        <span className="font-medium text-foreground tabular-nums">{text}</span> vs {period}
+        {ratio === undefined ? (
+          "nothing before"
+        ) : (
+          <>
+            <span className="font-medium text-foreground tabular-nums">{formatChange(ratio)}</span> vs{" "}
+            {period}
+          </>
+        )}
       </span>
     </p>
   );

@@ -63,7 +63,7 @@ export default function TrendChart({
           />
           <YAxis
             tickFormatter={formatCompact}
-            width={52}
+            width="auto"
             allowDecimals={false}
             tickLine={false}
             axisLine={false}
