@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod connect;
 mod dashboard;
+mod demo;
 mod embedded;
 mod signals;
 mod stack;
