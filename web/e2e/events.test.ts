@@ -114,14 +114,18 @@ describe("getting started", () => {
   it("turns green when the first event of the snippet arrives", async () => {
     const page = await open("/start");
     await page.getByText("Waiting for events…").waitFor();
-    await page
-      .getByLabel("a first event with curl", { exact: true })
-      .getByText(`${url}/v1/meter/events`)
-      .waitFor();
+    await page.getByRole("button", { name: "Create an ingest key" }).click();
+    const key = await page.getByLabel("The new key").inputValue();
+    const snippet = page.getByLabel("a first event with curl", { exact: true });
+    await snippet.getByText(`METERD_API_KEY=${key}`).waitFor();
+    await snippet.getByText(`${url}/v1/meter/events`).waitFor();
     // The page has looked once before it can tell what is new.
     await settled(page);
     const tenant = aTenant("first");
-    await send([{ tenant_id: tenant, resource: "billing", feature: "hello" }]);
+    const body = { tenant_id: tenant, resource: "billing", feature: "hello", quantity: 1 };
+    await expect
+      .poll(async () => (await api("/v1/meter/events", { method: "POST", key, body })).status)
+      .toBe(202);
     const arrived = page.getByText(/Here it is, [\d.]+ s after it was received/);
     await arrived.waitFor();
     console.log(`getting started: ${await arrived.textContent()}`);
@@ -157,6 +161,7 @@ describe("tenants", () => {
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: large, level: 1 }).waitFor();
     await page.getByRole("region", { name: "Top features" }).getByText("invoice").waitFor();
+    await page.getByRole("region", { name: "Usage by day" }).getByRole("cell", { name: "9,000" }).waitFor();
   });
 
   it("are found from anywhere by the palette", async () => {

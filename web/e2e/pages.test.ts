@@ -4,7 +4,15 @@ import { adminKey, aTenant, open, send, settled, url, violations, withBrowser } 
 withBrowser();
 
 const LONG = `tenant-${"with-a-name-of-the-greatest-length-".repeat(3)}`;
-const PAGES = ["/", "/?range=90d&tenant=nobody", "/tenants", `/tenants/${LONG}`, "/events", "/start"];
+const PAGES = [
+  "/",
+  "/?range=90d&tenant=nobody",
+  "/tenants",
+  `/tenants/${LONG}`,
+  "/events",
+  "/keys",
+  "/start",
+];
 
 async function seeded(): Promise<void> {
   await send([

@@ -78,6 +78,12 @@ const events = createRoute({
   component: lazyRouteComponent(() => import("@/pages/events"), "Events"),
 });
 
+const keys = createRoute({
+  getParentRoute: () => app,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("@/pages/keys"), "Keys"),
+});
+
 const start = createRoute({
   getParentRoute: () => app,
   path: "/start",
@@ -85,7 +91,7 @@ const start = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, app.addChildren([dashboard, tenants, tenant, events, start])]),
+  routeTree: root.addChildren([login, app.addChildren([dashboard, tenants, tenant, events, keys, start])]),
   parseSearch,
   stringifySearch,
   defaultPreload: "intent",

@@ -49,3 +49,22 @@ export interface AggregateList {
   timezone: string;
   totals?: Totals;
 }
+
+export type Scope = "ingest" | "read" | "validate" | "admin";
+
+export interface ApiKey {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  tenant_id: string | null;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+}
+
+export interface ApiKeyList {
+  data: ApiKey[];
+  next_cursor: string | null;
+}
+
+export type CreatedApiKey = Omit<ApiKey, "last_used_at"> & { secret: string };

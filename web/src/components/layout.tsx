@@ -3,6 +3,7 @@ import {
   Activity,
   Building2,
   ChartNoAxesCombined,
+  KeyRound,
   LogOut,
   Menu,
   Monitor,
@@ -29,6 +30,7 @@ export const PAGES = [
   { to: "/", label: "Dashboard", icon: ChartNoAxesCombined },
   { to: "/tenants", label: "Tenants", icon: Building2 },
   { to: "/events", label: "Events", icon: Activity },
+  { to: "/keys", label: "API keys", icon: KeyRound },
   { to: "/start", label: "Get started", icon: Rocket },
 ] as const;
 

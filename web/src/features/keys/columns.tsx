@@ -23,7 +23,7 @@ export function keyColumns(zone: string, now: Date, onDelete: (key: ApiKey) => v
       accessorKey: "scopes",
       header: "Scopes",
       cell: ({ row: { original: key } }) => (
-        <span className="flex gap-1">
+        <span className="-my-1 flex gap-1">
           {key.scopes.map((scope) => (
             <Badge key={scope} variant={scope === "admin" ? "warning" : "default"}>
               {scope}
@@ -70,6 +70,7 @@ export function keyColumns(zone: string, now: Date, onDelete: (key: ApiKey) => v
           <Button
             variant="ghost"
             size="icon"
+            className="-my-1.5"
             aria-label={`Delete the key ${key.name}`}
             onClick={() => onDelete(key)}
           >

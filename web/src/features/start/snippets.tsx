@@ -33,8 +33,8 @@ print(json.load(urllib.request.urlopen(request)))
 EOF`;
 }
 
-/** Ways to send a first event, with this server's address in them. */
-export function Snippets() {
+/** Ways to send a first event, with this server's address and the new key in them. */
+export function Snippets({ secret = "…" }: { secret?: string | undefined }) {
   const snippets = [
     { id: "curl", name: "curl", code: curl(location.origin) },
     { id: "python", name: "Python", code: python(location.origin) },
@@ -50,7 +50,7 @@ export function Snippets() {
       </TabsList>
       {snippets.map(({ id, name, code }) => (
         <TabsContent key={id} value={id} className="min-w-0">
-          <CodeBlock code={`${SET_KEY}…\n\n${code}`} label={`a first event with ${name}`} />
+          <CodeBlock code={`${SET_KEY}${secret}\n\n${code}`} label={`a first event with ${name}`} />
         </TabsContent>
       ))}
     </Tabs>
