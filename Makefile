@@ -15,6 +15,9 @@ ARGS :=
 
 SERVERS := .venv/servers.stamp
 TOOLS := .venv/tools.stamp
+NPM := npm --prefix web
+NODE_MODULES := web/node_modules/.package-lock.json
+DASHBOARD := web/dist/index.html
 
 .PHONY: help
 help: ## Print this help
@@ -33,8 +36,17 @@ $(TOOLS): requirements-dev.txt examples/replay_flights/requirements.txt scripts/
 	scripts/venv tools
 	@touch $@
 
+$(NODE_MODULES): web/package.json web/package-lock.json web/.npmrc
+	@command -v npm >/dev/null || { echo 'meterd builds its dashboard with Node 20.19 or later: install it' >&2; exit 1; }
+	$(NPM) ci --silent
+	@touch $@
+
+$(DASHBOARD): $(NODE_MODULES) $(shell find web/src web/public web/scripts web/index.html web/*.ts -type f)
+	$(NPM) run --silent build
+	@touch $@
+
 .PHONY: build
-build: ## Build the programs
+build: $(DASHBOARD) ## Build the programs, the dashboard inside
 	$(CARGO) build $(LOCKED) --workspace --bins
 
 .PHONY: up
@@ -42,12 +54,13 @@ up: $(SERVERS) build ## Build and run the whole system on this machine
 	@exec $(TARGET)/meterd up $(ARGS)
 
 .PHONY: test
-test: $(SERVERS) $(TOOLS) ## Build everything and run every test against servers of its own
+test: $(SERVERS) $(TOOLS) $(DASHBOARD) ## Build everything and run every test against servers of its own
 	$(CARGO) build $(LOCKED) --workspace --all-targets
 	$(CARGO) test $(LOCKED) --workspace --doc --quiet
 	$(TARGET)/meterd servers -- \
 	    $(CARGO) nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
-	scripts/python-tests
+	$(if $(ARGS),,scripts/python-tests)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory test-web)
 
 .PHONY: test-python
 test-python: $(SERVERS) $(TOOLS) ## Build the Python package and run its tests
@@ -58,19 +71,27 @@ test-python: $(SERVERS) $(TOOLS) ## Build the Python package and run its tests
 wheel: $(TOOLS) ## Build the Python package for every Python found, into dist/
 	scripts/wheel
 
+.PHONY: test-web
+test-web: $(SERVERS) build ## Test the dashboard, in Chromium and against a real system
+	$(NPM) run --silent test
+	$(NPM) run --silent size
+	chromium=$$(scripts/chromium) && CHROMIUM=$$chromium METERD=$(abspath $(TARGET)/meterd) $(NPM) run --silent e2e
+
 .PHONY: check
-check: $(TOOLS) ## Check formatting, lints, dependencies, spelling, lengths, compose.yaml
+check: $(TOOLS) $(NODE_MODULES) ## Check formatting, lints, dependencies, spelling, lengths, compose.yaml
 	$(CARGO) fmt --all --check
 	scripts/check-lengths
 	scripts/check-compose
 	typos
 	$(CARGO) shear
 	$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources
+	$(NPM) run --silent check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 
 .PHONY: fmt
-fmt: ## Format the sources
+fmt: $(NODE_MODULES) ## Format the sources
 	$(CARGO) fmt --all
+	$(NPM) run --silent fix
 
 .PHONY: bench
 bench: $(SERVERS) ## Measure: rates, latencies, and that every accepted event counts once
@@ -84,4 +105,4 @@ try-compose: $(TOOLS) ## Prove compose.yaml without a Docker engine: root, Debia
 .PHONY: clean
 clean: ## Delete what was built and installed here; data stays
 	$(CARGO) clean
-	rm -rf .venv
+	rm -rf .venv web/node_modules web/dist/*

@@ -5,6 +5,8 @@ mod cli;
 mod client;
 mod commands;
 mod connect;
+mod dashboard;
+mod demo;
 mod embedded;
 mod signals;
 mod stack;

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, LogArgs, store};
+use crate::dashboard;
 
 /// The services' own settings.
 #[derive(Clone, Debug, clap::Args)]
@@ -109,7 +110,8 @@ pub(crate) async fn run(
         .merge(ingest_gateway::router(gateway, keys.clone()))
         .merge(query_api::router(query, keys.clone()))
         .merge(quota_service::router(quota, keys))
-        .merge(health.router());
+        .merge(health.router())
+        .merge(dashboard::router());
     health.wait_ready().await;
     on_ready();
     http::serve(listener, http::finish(router), &services.http, shutdown).await;

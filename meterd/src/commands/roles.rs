@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
+use crate::dashboard;
 use crate::signals::StopSignals;
 use crate::stack::{run_quota, start_quota, watch_api_keys};
 
@@ -188,7 +189,8 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.health,
         role.behind.clone(),
     ));
-    role.serve(query_api::router(state, keys)).await?;
+    let routes = query_api::router(state, keys).merge(dashboard::router());
+    role.serve(routes).await?;
     Ok(ExitCode::SUCCESS)
 }
 

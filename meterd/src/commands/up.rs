@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin_key;
+use crate::demo;
 use crate::embedded::binaries::BinaryArgs;
 use crate::embedded::datadir::{DataDir, DataDirArgs};
 use crate::embedded::roster::{Ready, Roster};
@@ -40,6 +42,10 @@ pub(crate) struct UpArgs {
     /// Run in the background; return when it is ready
     #[arg(long, env = "METERD_DETACH")]
     detach: bool,
+
+    /// Feed it the traffic of a made-up company, three weeks of it and whatever happens from now on
+    #[arg(long, env = "METERD_DEMO")]
+    demo: bool,
 
     /// Set by `--detach` for the process it leaves running
     #[arg(long, hide = true)]
@@ -133,18 +139,24 @@ async fn serve(
         None => DataDir::secret_in(&dir.secret(), random_hex)?,
     };
     let urls = &servers.urls;
+    let admin_key = DataDir::secret_in(&dir.admin_key(), admin_key::generate)?;
     let config = StackConfig {
         nats_url: urls.nats.clone(),
         nats_monitor_url: urls.nats_monitor.clone(),
         postgres_url: urls.postgres.clone(),
         secret,
-        admin_key: DataDir::secret_in(&dir.admin_key(), admin_key::generate)?,
+        admin_key: admin_key.clone(),
         partitions: args.partitions,
         services: args.services.clone(),
     };
     let mut announced = Ok(());
+    let mut traffic = JoinSet::new();
     let drained = {
         let on_ready = || {
+            if args.demo {
+                let demo = demo::run(url.clone(), admin_key);
+                traffic.spawn(shutdown.clone().run_until_cancelled_owned(demo));
+            }
             announced = roster
                 .announce(Ready::new(&url, urls))
                 .map(|()| greet(&url, dir));

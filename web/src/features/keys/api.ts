@@ -1,0 +1,40 @@
+import { infiniteQueryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { request } from "@/api/client";
+import type { ApiKey, ApiKeyList, CreatedApiKey, Scope } from "@/api/types";
+
+const KEYS = "/v1/meter/keys";
+const QUERY_KEY = ["keys"];
+
+export interface NewKey {
+  name: string;
+  scopes: Scope[];
+  tenant_id?: string;
+  expires_at?: string;
+}
+
+export function keysQuery() {
+  return infiniteQueryOptions({
+    queryKey: QUERY_KEY,
+    queryFn: ({ pageParam: cursor, signal }) =>
+      request<ApiKeyList>(KEYS, { query: { cursor, limit: 200 }, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor,
+  });
+}
+
+export function useCreateKey() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (key: NewKey) => request<CreatedApiKey>(KEYS, { method: "POST", body: key }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: QUERY_KEY }),
+  });
+}
+
+export function useDeleteKey() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id }: ApiKey) => request<void>(`${KEYS}/${encodeURIComponent(id)}`, { method: "DELETE" }),
+    // One that somebody else has deleted goes from the list as well.
+    onSettled: () => queries.invalidateQueries({ queryKey: QUERY_KEY }),
+  });
+}
