@@ -4,15 +4,17 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use metering_core::Position;
+use metering_core::envelope::{self, EncodedRecord};
 use metering_core::position::message_hash;
-use metering_log::{Backend as _, NatsBackend};
+use metering_core::{Position, Record};
+use metering_log::{Backend as _, NatsBackend, topology};
 use metering_store::Store;
 use metering_store::progress::{self, USAGE};
 use metering_store::rebuild::{self, Difference};
 use metering_store::sqlx::PgConnection;
 use serde_json::{Value, json};
 use service_kit::clock;
+use uuid::Uuid;
 
 use crate::connect::{log_to_look_at, store};
 use crate::embedded::datadir::DataDirArgs;
@@ -249,7 +251,7 @@ fn print_difference(difference: &Value, json: bool) {
 }
 
 /// Moves the position back to the beginning of what the log keeps, and waits until a worker has read
-/// up to where it was.
+/// to its end.
 async fn read_again(store: &Store, log: &NatsBackend, partition: u16, margin: u64) -> Result<()> {
     let mut tx = store.pool().begin().await?;
     rebuild::stop_writers(&mut tx).await?;
@@ -267,7 +269,19 @@ async fn read_again(store: &Store, log: &NatsBackend, partition: u16, margin: u6
     tx.commit().await?;
     let messages = from.seq - to.seq;
     eprintln!("partition {partition}: reading {messages} messages again");
-    wait_until(store, partition, from.seq).await
+    // A worker that has nothing to write would not look at its position.
+    let end = append_barrier(log, partition).await?;
+    wait_until(store, partition, end).await
+}
+
+/// A record that says nothing. Returns its message's sequence.
+async fn append_barrier(log: &NatsBackend, partition: u16) -> Result<u64> {
+    let nonce = Uuid::new_v4();
+    let record = EncodedRecord::new(&Record::Barrier { nonce });
+    let sent_at_us = clock::now().timestamp_micros();
+    let payload = envelope::encode(topology::GENERATION, sent_at_us, [&record].into_iter());
+    let appended = log.publish(partition, nonce.to_string(), payload.into());
+    appended.await.context("cannot append to the log")
 }
 
 /// The position before the first message that will still be there when a worker reads it.

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn rows_become_events() {
         let text = "id,tenant_id,quantity,metadata.user,metadata.note\n\
-             ,t,007,u,\"a \"\"b\"\"\nx,t,1.0,,\n1,2\n,t,12,,\n";
+             ,t,007,u,\"a \"\"b\"\"\"\nx,t,1.0,,\n1,2\n,t,12,,\n";
         let event = |json: &str| Ok(json.to_owned());
         assert_eq!(
             lines(text, Format::Csv),
