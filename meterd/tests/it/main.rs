@@ -5,6 +5,7 @@ mod bounds;
 mod cloud_events;
 mod exactly_once;
 mod flights;
+mod ingest_examples;
 mod support;
 mod tour;
 mod up;
