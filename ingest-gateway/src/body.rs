@@ -126,8 +126,10 @@ impl HeldBody {
     /// Doubles the room, up to one byte more than may be read: that byte shows that there are more.
     fn grow(&mut self, max: usize) -> Result<(), IngestError> {
         let (before, len) = (self.bytes.capacity(), self.bytes.len());
-        let after = (before * 2).max(FIRST_BYTES).min(max + 1);
-        let unpaid = after.saturating_sub(before.max(OWN_BYTES)) * self.price;
+        let after = (before * 2).max(FIRST_BYTES).min(max.saturating_add(1));
+        let unpaid = after
+            .saturating_sub(before.max(OWN_BYTES))
+            .saturating_mul(self.price);
         if unpaid > 0 {
             let paid = self.memory.take(unpaid)?;
             match &mut self.paid {

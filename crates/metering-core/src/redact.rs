@@ -22,7 +22,7 @@ impl Redaction {
     /// deployment's `secret`.
     pub fn new(names: impl IntoIterator<Item = String>, secret: &str) -> Self {
         Self {
-            names: names.into_iter().collect(),
+            names: names.into_iter().filter(|name| !name.is_empty()).collect(),
             key: SigningKey::derive(secret, "metadata redaction"),
         }
     }
@@ -104,7 +104,7 @@ mod tests {
         // Another deployment's hashes are others.
         let other = Redaction::new(["email".to_owned()], "other");
         assert!(!other.apply(metadata).contains(tag));
-        let off = Redaction::new([], "secret");
+        let off = Redaction::new([String::new()], "secret");
         assert_eq!(off.apply(metadata), metadata);
     }
 

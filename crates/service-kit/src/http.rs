@@ -38,9 +38,10 @@ pub struct HttpConfig {
         long,
         env = "METERD_HTTP_MAX_CONNECTIONS",
         value_name = "N",
-        default_value_t = 1024
+        default_value_t = 1024,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
-    pub http_max_connections: usize,
+    pub http_max_connections: u32,
 
     /// Bytes of a request's head, its line included
     #[arg(long, env = "METERD_HTTP_MAX_HEAD_BYTES", value_name = "BYTES", default_value_t = 16 * 1024)]
@@ -55,7 +56,8 @@ pub struct HttpConfig {
         long,
         env = "METERD_HTTP_HEAD_TIMEOUT",
         value_name = "SECONDS",
-        default_value_t = 10
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
     )]
     pub http_head_timeout: u64,
 }
@@ -84,10 +86,10 @@ pub async fn serve(
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(config.http_head_timeout))
         // Room for heads that are somewhat too long, so that they get an answer that says so.
-        .max_buf_size(MIN_BUFFER_BYTES.max(2 * config.http_max_head_bytes));
+        .max_buf_size(MIN_BUFFER_BYTES.max(config.http_max_head_bytes.saturating_mul(2)));
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(config.http_max_connections));
+    let slots = Arc::new(Semaphore::new(config.http_max_connections as usize));
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,

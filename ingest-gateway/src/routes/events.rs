@@ -119,9 +119,13 @@ async fn accept(
     };
     let admitted = if is_large {
         // Milliseconds of work would keep everyone else's requests waiting here.
-        let _slot = state.bounds.parsers.acquire().await;
-        let parsed = tokio::task::spawn_blocking(work).await;
-        parsed.expect("parsing neither panics nor is aborted")
+        // The slot goes along, because the work goes on if the client does not wait for its end.
+        let slot = state.bounds.parsers.clone().acquire_owned().await;
+        let parsed = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            work()
+        });
+        parsed.await.expect("parsing neither panics nor is aborted")
     } else {
         work()
     };

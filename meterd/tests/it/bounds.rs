@@ -243,6 +243,37 @@ async fn attacks() -> Vec<Attack> {
     ]
 }
 
+/// Requests of 20 kB that are answered with megabytes, which nobody takes for a while.
+async fn unread_answers(deployment: &Deployment) {
+    let headers =
+        "Content-Type: application/x-ndjson\r\nContent-Length: 20000\r\nConnection: close\r\n";
+    let attacker = Attacker::new(deployment, headers);
+    let mut streams = connect(deployment, 200).await;
+    let request = [attacker.head.as_bytes(), "7\n".repeat(10_000).as_bytes()].concat();
+    for stream in &mut streams {
+        stream
+            .write_all(&request)
+            .await
+            .expect("a request is taken");
+    }
+    let mut answers = Answers::new();
+    for stream in &mut streams {
+        // The first byte tells that there is an answer; the others stay where they are.
+        let mut first = [0; 12];
+        let read = timeout(SLACK, stream.read_exact(&mut first)).await;
+        read.expect("an answer in time").expect("an answer");
+        let status = String::from_utf8_lossy(&first[9..]).into_owned();
+        *answers.entry(status).or_default() += 1;
+    }
+    let peak = peak_kib(deployment.gateway.pid()) / 1024;
+    println!("answers nobody takes: {answers:?}, {peak} MiB at most so far");
+    let allowed = |answer: &String| ["422", "503"].contains(&answer.as_str());
+    assert!(
+        answers.keys().all(allowed) && answers.contains_key("422"),
+        "{answers:?}"
+    );
+}
+
 /// 500 connections: half of them stop within the head, half within a body.
 async fn slowloris(deployment: &Deployment) {
     let bodies = Attacker::new(deployment, "Content-Length: 1000\r\n");
@@ -276,6 +307,7 @@ async fn hostile_clients_take_bounded_memory_and_nobody_elses_answers() {
     for attack in attacks().await {
         attack.run(&deployment).await;
     }
+    unread_answers(&deployment).await;
     slowloris(&deployment).await;
 
     stop.cancel();

@@ -6,6 +6,7 @@ mod cli;
 mod cloud_events;
 mod exactly_once;
 mod flights;
+mod ingest_examples;
 mod keys;
 mod quota_bars;
 mod quotas;

@@ -10,12 +10,12 @@ use tokio::process::Command;
 use crate::support::{Meterd, without_configuration};
 
 /// A fenced block of the README.
-struct Block<'a> {
-    language: &'a str,
-    text: &'a str,
+pub(crate) struct Block<'a> {
+    pub(crate) language: &'a str,
+    pub(crate) text: &'a str,
 }
 
-fn blocks(markdown: &str) -> Vec<Block<'_>> {
+pub(crate) fn blocks(markdown: &str) -> Vec<Block<'_>> {
     let mut fences = markdown.split("\n```");
     fences.next();
     let mut blocks = Vec::new();
