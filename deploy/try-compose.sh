@@ -9,8 +9,8 @@
 #   METERD_TRY_DIR=DIR   keep images and their layers in DIR for the next time
 #   METERD_MIRROR=URL    the Debian mirror of the base image
 #
-# Everything but the builds, which need the package registries, runs in namespaces of its own:
-# processes, mounts and networks end with the script.
+# Everything runs in namespaces of its own, so that processes, mounts and networks end with the script;
+# the builds alone use the machine's network, for the package registries.
 set -Eeuo pipefail
 trap 'echo "try-compose: line $LINENO failed" >&2' ERR
 cd "$(dirname "$0")/.."
@@ -266,7 +266,6 @@ prove() {
         <"$WORK/meterd.dump"
     timed 'docker compose up on a backup from before the flights' compose_up
     check_totals 'the backup, and the log read on from it'
-    books
 }
 
 check_totals() { # WHEN
@@ -284,17 +283,22 @@ finish() {
 
 # A function, so that the whole file has been read before it runs.
 main() {
-    if [ "${1:-}" = inside ]; then
+    case ${1:-} in
+    build) build_images ;;
+    inside)
         start
         prove
         finish
-        exit
-    fi
-    prepare
-    build_images
-    unshare --mount --net --pid --ipc --uts --fork --kill-child --mount-proc "$0" inside
-    # Empty by now; the kernel keeps those of a killed container.
-    rmdir /sys/fs/cgroup/*/libpod_parent 2>/dev/null || true
+        ;;
+    *)
+        prepare
+        # podman keeps its storage mounted: that ends with the namespace, too.
+        unshare --mount "$0" build
+        unshare --mount --net --pid --ipc --uts --fork --kill-child --mount-proc "$0" inside
+        # What runc leaves of the containers' cgroups; one that has a process cannot be removed.
+        find /sys/fs/cgroup -depth -type d -path '*/libpod_parent*' -exec rmdir {} \; 2>/dev/null || true
+        ;;
+    esac
     exit
 }
 main "$@"

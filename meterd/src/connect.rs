@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use metering_log::keys::KeyBucket;
 use metering_log::nats::ConnectError;
 use metering_log::{
-    Backend, BackendError, NatsBackend, NatsConfig, Publisher, PublisherConfig, topology,
+    BackendError, NatsBackend, NatsConfig, Publisher, PublisherConfig, partitions, topology,
 };
 use metering_store::Store;
 use service_kit::clock;
@@ -21,6 +21,10 @@ const BROKER_TIMEOUT: Duration = Duration::from_millis(1800);
 const RETRY: Duration = Duration::from_millis(500);
 
 const CANNOT_USE: &str = "cannot use the NATS of METERD_NATS_URL";
+
+/// What is tried with the streams at a start, when it fails.
+const STREAMS: &str =
+    "cannot read or create the log's streams; see METERD_LOG_MAX_BYTES and the broker's disk";
 
 /// Which broker, and how its streams are made.
 #[derive(Clone, Debug, clap::Args)]
@@ -98,9 +102,16 @@ impl Broker {
         let log = Box::pin(NatsBackend::connect(config))
             .await
             .context(CANNOT_USE)?;
-        let partitions = partitions(&log, args.partitions)
+        let partitions = partitions::open(&log, args.partitions)
             .await
-            .context("cannot read the log's streams")?;
+            .context(STREAMS)?;
+        if partitions != args.partitions {
+            tracing::warn!(
+                found = partitions,
+                wanted = args.partitions,
+                "the log has another number of partitions; its own counts"
+            );
+        }
         let keys = KeyBucket::open(log.client(), topology::KEY_BUCKET, args.log.log_replicas)
             .await
             .context("cannot open the bucket of API keys")?;
@@ -128,7 +139,7 @@ impl Broker {
         }
     }
 
-    /// The publisher of this process; it creates the streams that are missing.
+    /// The publisher of this process.
     pub(crate) async fn publisher(&self, shutdown: CancellationToken) -> Result<Publisher> {
         let config = PublisherConfig {
             generation: topology::GENERATION,
@@ -139,9 +150,7 @@ impl Broker {
         };
         Publisher::start(self.log.clone(), config, shutdown)
             .await
-            .context(
-                "cannot create the log's streams; see METERD_LOG_MAX_BYTES and the broker's disk",
-            )
+            .context(STREAMS)
     }
 }
 
@@ -178,29 +187,6 @@ fn is_away(error: &anyhow::Error) -> bool {
             Some(BackendError::Timeout | BackendError::Unavailable(_))
         )
     })
-}
-
-/// The number of streams there are, or `wanted` where there are none yet: with another number
-/// tenants would move to other partitions.
-async fn partitions(log: &NatsBackend, wanted: u16) -> Result<u16, BackendError> {
-    let mut found = 0;
-    loop {
-        match log.info(found).await {
-            Ok(_) => found += 1,
-            Err(BackendError::NoSuchStream(_)) if found == 0 => return Ok(wanted),
-            Err(BackendError::NoSuchStream(_)) => {
-                if found != wanted {
-                    tracing::warn!(
-                        found,
-                        wanted,
-                        "the log has another number of partitions; its own counts"
-                    );
-                }
-                return Ok(found);
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// Which database.

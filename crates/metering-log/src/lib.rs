@@ -9,6 +9,7 @@ pub mod backend;
 pub mod keys;
 pub mod memory;
 pub mod nats;
+pub mod partitions;
 pub mod publisher;
 pub mod reader;
 pub mod topology;

@@ -323,8 +323,10 @@ impl Server for Postgres {
     }
 }
 
-/// The whole of postgresql.conf, for a machine of two cores that Postgres shares with everything
-/// else and a load that is nearly all inserts.
+/// What does not depend on where the cluster is.
+const SETTINGS: &str = include_str!("postgres.conf");
+
+/// The whole of postgresql.conf.
 fn settings(port: u16) -> String {
     format!(
         r"# Written by meterd at every start: changes are lost. Put yours into {LOCAL_SETTINGS}
@@ -332,55 +334,7 @@ fn settings(port: u16) -> String {
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
-max_connections = 100
-password_encryption = 'scram-sha-256'
-timezone = 'UTC'
-log_timezone = 'UTC'
-# Does not depend on a large enough /dev/shm, nor on nobody cleaning it up.
-dynamic_shared_memory_type = 'mmap'
 
-# Memory: the whole system has to idle below 300 MiB.
-shared_buffers = 128MB
-maintenance_work_mem = 64MB
-effective_cache_size = 1GB
-
-# Nothing that was committed is lost.
-fsync = on
-synchronous_commit = on
-full_page_writes = on
-
-# Every page is written whole after a checkpoint, so there are few of them.
-checkpoint_timeout = 15min
-max_wal_size = 4GB
-min_wal_size = 256MB
-wal_buffers = 16MB
-
-# Two cores.
-max_parallel_workers = 2
-max_parallel_workers_per_gather = 1
-max_worker_processes = 4
-max_logical_replication_workers = 0
-io_workers = 2
-jit = off
-random_page_cost = 1.1
-
-# A transaction that stalls holds a partition's position and every dead row.
-idle_in_transaction_session_timeout = 10s
-client_connection_check_interval = 2s
-
-# Inserts, not updates, are what makes these tables grow.
-autovacuum_max_workers = 2
-autovacuum_naptime = 30s
-autovacuum_vacuum_scale_factor = 0.05
-autovacuum_vacuum_insert_scale_factor = 0.05
-autovacuum_analyze_scale_factor = 0.02
-autovacuum_vacuum_cost_limit = 1000
-
-# Statements, their parameters and the rows in error details hold tenants' metadata.
-log_min_error_statement = panic
-log_error_verbosity = terse
-log_parameter_max_length = 0
-log_line_prefix = '%m [%p] %q%u@%d '
-"
+{SETTINGS}"
     )
 }

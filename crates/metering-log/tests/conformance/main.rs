@@ -13,7 +13,7 @@ use metering_core::Position;
 use metering_core::position::message_hash;
 use metering_log::{
     BackendError, BatchLimits, Delivery, MemoryBackend, NatsBackend, NatsConfig, Reader,
-    ReaderError, SharedBackend, trimmer,
+    ReaderError, SharedBackend, partitions, trimmer,
 };
 use uuid::Uuid;
 
@@ -63,6 +63,7 @@ macro_rules! on_both {
 }
 
 on_both! {
+    whoever_finds_a_log_finds_all_of_it(64 << 20)
     numbers_without_gaps_and_knows_repeats(64 << 20)
     refuses_what_does_not_fit(100_000)
     a_purge_moves_the_beginning(64 << 20)
@@ -105,6 +106,18 @@ async fn numbers_without_gaps_and_knows_repeats(log: SharedBackend) {
     );
     assert_eq!(log.get(0, 6).await.unwrap(), None);
     assert_ne!(log.ensure(1).await.unwrap().incarnation, made.incarnation);
+}
+
+async fn whoever_finds_a_log_finds_all_of_it(log: SharedBackend) {
+    let maker = partitions::open(log.as_ref(), 12);
+    let finder = async {
+        while log.info(0).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        partitions::open(log.as_ref(), 5).await
+    };
+    let (made, found) = tokio::join!(maker, finder);
+    assert_eq!((made.unwrap(), found.unwrap()), (12, 12));
 }
 
 async fn refuses_what_does_not_fit(log: SharedBackend) {
