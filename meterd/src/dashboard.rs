@@ -1,5 +1,7 @@
 //! The dashboard: the files that `make build` leaves in `web/dist`, served from the binary.
 
+use std::path::Path;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -40,7 +42,12 @@ async fn serve(request: Request) -> Response<Body> {
         return problem::not_found().await.into_response();
     }
     let path = path.trim_start_matches('/');
-    if path != INDEX && !path.ends_with(".gz") && Dist::get(path).is_some() {
+    if path != INDEX
+        && Path::new(path)
+            .extension()
+            .is_none_or(|extension| extension != "gz")
+        && Dist::get(path).is_some()
+    {
         return file(path, headers);
     }
     // Programs that mistype an endpoint get an error, not a page.

@@ -21,7 +21,7 @@ const NOT_AFTER_US: i64 = 5_000_000;
 /// Pause between two attempts to append a cancel.
 const CANCEL_PAUSE: Duration = Duration::from_millis(200);
 /// After so long a cancel is given up: the units stay taken until their window ends.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
+const CANCEL_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Log time after which a record of now has no effect.
 pub(crate) fn not_after_us() -> i64 {

@@ -61,13 +61,11 @@ pub(crate) async fn run(state: QuotaState, partition: u16) {
     let mut recorder = Recorder { state, partition };
     loop {
         let Err(ended) = Box::pin(recorder.record()).await;
-        match ended {
-            Ended::Overtaken => tracing::debug!(partition, "another process keeps the books"),
-            _ => tracing::warn!(
-                partition,
-                error = &ended as &dyn std::error::Error,
-                "the books wait"
-            ),
+        if matches!(ended, Ended::Overtaken) {
+            tracing::debug!(partition, "another process keeps the books");
+        } else {
+            let error = &ended as &dyn std::error::Error;
+            tracing::warn!(partition, error, "the books wait");
         }
         sleep(PAUSE).await;
     }

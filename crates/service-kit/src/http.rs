@@ -92,6 +92,8 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(config.http_max_connections as usize));
     loop {
         let accepted = tokio::select! {
+            // Once it is asked to stop it takes no connection that another one could have.
+            biased;
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &slots) => accepted,
         };

@@ -256,14 +256,14 @@ impl Role {
     async fn serve(self, routes: Router) -> Result<()> {
         let url = format!("http://{}", self.listener.local_addr()?);
         let (health, name) = (self.health.clone(), self.name);
+        let router = http::finish(routes.merge(self.health.router()));
+        self.starting.cancel();
         self.tasks
             .spawn(self.behind.clone().run_until_cancelled_owned(async move {
                 health.wait_ready().await;
                 // A reader that went away is no reason to stop.
                 let _ = writeln!(std::io::stdout(), "meterd {name} is ready: {url}");
             }));
-        let router = http::finish(routes.merge(self.health.router()));
-        self.starting.cancel();
         http::serve(self.listener, router, &self.http, self.shutdown).await;
         self.behind.cancel();
         self.tasks.close();

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::support::deployment::Deployment;
+use crate::support::deployment::{Deployment, Role};
 use crate::support::quota::Caller;
 
 const LIMIT: usize = 1_000;
@@ -33,7 +33,7 @@ impl Rush {
         for _ in 0..services {
             deployment.add_quota().await;
         }
-        let urls = deployment.quotas.iter().map(|role| role.url()).collect();
+        let urls = deployment.quotas.iter().map(Role::url).collect();
         let caller = Caller::of(urls, &deployment.gateway.url(), &deployment.admin_key);
         let quota = json!({ "tenant_id": "t", "feature": "f", "limit": LIMIT, "period": "yearly" });
         caller.put(&quota).await;

@@ -25,7 +25,7 @@ async fn the_documented_example_comes_back_field_for_field() {
     let ask = json!({ "tenant_id": "org_001", "feature": "invoice_generate" });
     let (status, answer) = caller.validate(&ask).await;
     assert_eq!(status, 200, "{answer}");
-    let now = chrono::Utc::now();
+    let now = service_kit::clock::now();
     let first = chrono::NaiveDate::from_ymd_opt(
         chrono::Datelike::year(&now),
         chrono::Datelike::month(&now),
@@ -80,7 +80,7 @@ async fn consume_its_event_and_every_repeat_count_once() {
         (&first["allowed"], &first["remaining"]),
         (&json!(true), &json!(9))
     );
-    let hour_later = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    let hour_later = service_kit::clock::now() - chrono::TimeDelta::hours(1);
     let event = json!({
         "id": id, "tenant_id": "t", "resource": "r", "feature": "f", "quantity": 1,
         "timestamp": hour_later.to_rfc3339(),
@@ -250,6 +250,17 @@ async fn each_mistake_has_its_code_and_changes_nothing() {
         let (status, problem) = caller.post_text("/v1/meter/validate", text).await;
         assert_eq!((status, &problem["code"]), (400, &json!(code)), "{text}");
     }
+    refused_quotas(&caller, &quota).await;
+    let nobody = format!("/v1/meter/reservations/{}/release", Uuid::now_v7());
+    let (status, problem) = caller.post(&nobody, &json!({ "tenant_id": "t" })).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
+    let (_, now) = caller.validate(&ask(json!({}))).await;
+    assert_eq!(now["remaining"], 7, "{now}");
+    meterd.stop().await;
+}
+
+/// Changes of one field that are refused.
+async fn refused_quotas(caller: &Caller, quota: &Value) {
     for (field, value, code) in [
         ("limit", json!(-1), "invalid_limit"),
         ("limit", json!(1.5), "invalid_limit"),
@@ -263,10 +274,4 @@ async fn each_mistake_has_its_code_and_changes_nothing() {
         let (status, problem) = caller.try_put(&body).await;
         assert_eq!((status, &problem["code"]), (422, &json!(code)), "{field}");
     }
-    let nobody = format!("/v1/meter/reservations/{}/release", Uuid::now_v7());
-    let (status, problem) = caller.post(&nobody, &json!({ "tenant_id": "t" })).await;
-    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
-    let (_, now) = caller.validate(&ask(json!({}))).await;
-    assert_eq!(now["remaining"], 7, "{now}");
-    meterd.stop().await;
 }

@@ -55,17 +55,18 @@ async fn list(
     require(&caller, Scope::Read)?;
     let named = parameters.tenant_id;
     let tenant_id = match (&caller.tenant_id, named) {
-        (Some(bound), Some(named)) if *bound != named => return Ok(answer(Vec::new())),
+        (Some(bound), Some(named)) if *bound != named => return Ok(answer(&[])),
         (Some(bound), _) => Some(bound.clone()),
         (None, named) => named,
     };
     let tenant_id = tenant_id.as_deref().filter(|tenant| !tenant.contains('\0'));
     let mut conn = state.store.pool().acquire().await?;
     let alerts = alert::list(&mut conn, tenant_id, MAX_ALERTS).await?;
-    Ok(answer(alerts.into_iter().map(AlertView::from).collect()))
+    let alerts: Vec<_> = alerts.into_iter().map(AlertView::from).collect();
+    Ok(answer(&alerts))
 }
 
-fn answer(data: Vec<AlertView>) -> Json<Value> {
+fn answer(data: &[AlertView]) -> Json<Value> {
     Json(json!({ "data": data, "next_cursor": null }))
 }
 
