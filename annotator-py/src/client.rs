@@ -167,7 +167,7 @@ impl Client {
         self.core.flush();
         py.detach(|| {
             let moved = || self.core.settled.load(Ordering::Acquire) != settled;
-            self.core.wait_for_progress(SIGNALS, moved)
+            self.core.dispatch().wait_for_progress(SIGNALS, moved)
         });
         py.check_signals()
     }
@@ -213,8 +213,8 @@ impl Client {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let core = &self.core;
-            if py.detach(|| core.wait_for_progress(left.min(SIGNALS), &done)) {
+            let dispatch = self.core.dispatch();
+            if py.detach(|| dispatch.wait_for_progress(left.min(SIGNALS), &done)) {
                 return Ok(true);
             }
             if left.is_zero() {

@@ -3,20 +3,15 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
-use std::time::Duration;
-
-use ureq::Agent;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::{Config, OnFull, Transport};
+use crate::dispatch::{Dispatch, Order};
 use crate::queue::Queue;
 use crate::segment::Segment;
 use crate::stats::Counters;
 use crate::{clock, delivery, fork, lock, spool};
 
-/// A fork and a stop wait this long for the thread; only a name server can hold it longer.
-const PAUSE: Duration = Duration::from_secs(1);
 /// A full queue stays full for so long, unless it gives up its oldest events.
 const FULL_FOR_MS: u64 = 20;
 /// Notices that nobody has read yet; the first ones say most.
@@ -28,11 +23,8 @@ pub(crate) struct Core {
     // Locked in this order, where more than one is.
     pub(crate) queue: Mutex<Queue>,
     pub(crate) segments: Mutex<VecDeque<Arc<Segment>>>,
-    orders: Mutex<Orders>,
-    /// The thread has something to do, or to leave.
-    wake: Condvar,
-    /// Events were settled, or the thread has ended.
-    progress: Condvar,
+    /// Another one in the child of a fork: the parent's may be locked, by a thread that waits.
+    dispatch: RwLock<Arc<Dispatch>>,
     pub(crate) counters: Counters,
     pub(crate) notices: Mutex<Notices>,
     /// Events of this process that are settled, for those that wait for it.
@@ -42,15 +34,6 @@ pub(crate) struct Core {
     full_at_ms: AtomicU64,
 }
 
-#[derive(Default)]
-struct Orders {
-    /// What the thread was asked for since it looked last; the most of it counts.
-    asked: Option<Order>,
-    running: bool,
-    thread: Option<JoinHandle<()>>,
-    agent: Option<Agent>,
-}
-
 /// What a person should hear about.
 #[derive(Default)]
 pub(crate) struct Notices {
@@ -58,16 +41,6 @@ pub(crate) struct Notices {
     pub(crate) unread: Vec<String>,
     /// Why the last request that failed did.
     pub(crate) last_error: Option<String>,
-}
-
-/// Why the thread was woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Order {
-    /// Send what makes a full batch.
-    Batches,
-    /// Send everything.
-    Everything,
-    Stop,
 }
 
 /// What came of asking for a new segment.
@@ -165,7 +138,9 @@ impl Core {
             used + Segment::bytes_of(units) <= config.spool_max_bytes
         };
         if !has_room() {
-            directory.inspect(|directory| spool::reclaim(directory));
+            if let Some(directory) = directory {
+                spool::reclaim(directory);
+            }
             if !has_room() {
                 return None;
             }
@@ -219,8 +194,7 @@ impl Core {
         if own {
             self.settled.fetch_add(count, Ordering::AcqRel);
         }
-        let _orders = lock(&self.orders);
-        self.progress.notify_all();
+        self.dispatch().announce_progress();
     }
 
     /// What the last round said: the server is away.
@@ -267,21 +241,15 @@ impl Core {
         }
     }
 
+    pub(crate) fn dispatch(&self) -> Arc<Dispatch> {
+        Arc::clone(&self.dispatch.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Starts the thread, unless it runs.
     pub(crate) fn start(self: &Arc<Self>) {
-        let mut orders = lock(&self.orders);
-        if orders.running {
-            return;
-        }
         fork::watch(self);
-        orders.asked = None;
         let core = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("meterd".to_owned());
-        // Without a thread the events wait; the next full batch tries again.
-        if let Ok(thread) = thread.spawn(move || delivery::run(&core)) {
-            orders.running = true;
-            orders.thread = Some(thread);
-        }
+        self.dispatch().start(move || delivery::run(&core));
     }
 
     /// Starts the thread again if there is something to send.
@@ -294,53 +262,18 @@ impl Core {
     /// Has the thread look at the queue.
     pub(crate) fn wake(self: &Arc<Self>) {
         self.start();
-        self.ask(Order::Batches);
+        self.dispatch().ask(Order::Batches);
     }
 
-    /// Has everything sent. The caller waits with `settled_by`.
+    /// Has everything sent; `Dispatch::wait_for_progress` waits for it.
     pub(crate) fn flush(self: &Arc<Self>) {
         self.resume();
-        self.ask(Order::Everything);
-    }
-
-    fn ask(&self, order: Order) {
-        let mut orders = lock(&self.orders);
-        orders.asked = orders.asked.max(Some(order));
-        self.wake.notify_one();
-    }
-
-    /// Waits until events were settled, at most for `wait`.
-    pub(crate) fn wait_for_progress(&self, wait: Duration, done: impl Fn() -> bool) -> bool {
-        let orders = lock(&self.orders);
-        let waiting = |_: &mut Orders| !done();
-        let waited = self.progress.wait_timeout_while(orders, wait, waiting);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    /// Stops the thread, in the middle of a request if need be. What it was sending stays queued.
-    pub(crate) fn pause(&self) {
-        let mut orders = lock(&self.orders);
-        if !orders.running {
-            return;
-        }
-        orders.asked = Some(Order::Stop);
-        self.wake.notify_one();
-        if let Some(agent) = orders.agent.take() {
-            agent.shutdown();
-        }
-        let running = |orders: &mut Orders| orders.running;
-        let waited = self.progress.wait_timeout_while(orders, PAUSE, running);
-        let mut orders = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let thread = orders.thread.take().filter(|_| !orders.running);
-        drop(orders);
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
+        self.dispatch().ask(Order::Everything);
     }
 
     /// Leaves the queue to others: its process ends.
     pub(crate) fn release(&self) {
-        self.pause();
+        self.dispatch().pause();
         lock(&self.queue).close();
         for segment in lock(&self.segments).drain(..) {
             if segment.is_finished() {
@@ -359,41 +292,12 @@ impl Core {
         if let Ok(mut segments) = self.segments.try_lock() {
             segments.clear();
         }
-        if let Ok(mut orders) = self.orders.try_lock() {
-            std::mem::forget(std::mem::take(&mut *orders));
+        // Neither its thread nor its connection is this process'.
+        if let Ok(mut dispatch) = self.dispatch.try_write() {
+            std::mem::forget(std::mem::take(&mut *dispatch));
         }
         self.settled.store(0, Ordering::Release);
         self.counters.reset();
-    }
-
-    // The thread's side.
-
-    /// Waits for an order, at most for `wait`; then for a look at what is due.
-    pub(crate) fn next_order(&self, wait: Duration) -> Order {
-        let orders = lock(&self.orders);
-        let idle = |orders: &mut Orders| orders.asked.is_none();
-        let waited = self.wake.wait_timeout_while(orders, wait, idle);
-        let mut orders = waited.unwrap_or_else(PoisonError::into_inner).0;
-        orders.asked.take().unwrap_or(Order::Batches)
-    }
-
-    /// Waits, and says whether the thread is to stop.
-    pub(crate) fn stopped_within(&self, wait: Duration) -> bool {
-        let orders = lock(&self.orders);
-        let goes_on = |orders: &mut Orders| orders.asked != Some(Order::Stop);
-        let waited = self.wake.wait_timeout_while(orders, wait, goes_on);
-        waited.unwrap_or_else(PoisonError::into_inner).0.asked == Some(Order::Stop)
-    }
-
-    /// A request of `agent` can be ended by `pause`.
-    pub(crate) fn uses(&self, agent: Agent) {
-        lock(&self.orders).agent = Some(agent);
-    }
-
-    pub(crate) fn ended(&self) {
-        let mut orders = lock(&self.orders);
-        orders.running = false;
-        self.progress.notify_all();
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sys::signal::SigSet;
 use serde_json::json;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::config::{Config, Transport};
-use crate::core::{Core, Order};
+use crate::core::Core;
+use crate::dispatch::{Dispatch, Order};
 use crate::encode::{Batch, BatchLimits, next_batch};
 use crate::segment::Segment;
 use crate::sender::{Answer, Reason, Rejection, Sender};
@@ -31,15 +33,27 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const ADOPTION: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(core: &Arc<Core>) {
+    // Signals are for the program's own threads.
+    let _ = SigSet::all().thread_block();
+    let dispatch = core.dispatch();
+    let _ended = Ended(&dispatch);
     let mut delivery = Delivery::new(core);
     loop {
-        let order = core.next_order(delivery.wait());
+        let order = dispatch.next_order(delivery.wait());
         if order == Order::Stop {
             break;
         }
         delivery.work(order);
     }
-    core.ended();
+}
+
+/// Says that the thread has ended, however it does.
+struct Ended<'a>(&'a Dispatch);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
 }
 
 /// How a batch ended.
@@ -128,7 +142,7 @@ impl<'a> Delivery<'a> {
             self.not_before = None;
             match &self.sender {
                 Some(sender) => {
-                    self.core.uses(sender.agent());
+                    self.core.dispatch().uses(sender.agent());
                     self.core.set_failing(false);
                 }
                 None if !self.told => {
@@ -251,7 +265,7 @@ impl<'a> Delivery<'a> {
             Counters::add(&self.core.counters.requests, 1);
             let answer = sender.post(&batch.body, SystemTime::now());
             let (reason, retry_after) = match answer {
-                Answer::Accepted(rejections) => return self.accepted(batch, &rejections),
+                Answer::Accepted(rejections) => return self.accepted(batch, rejections),
                 Answer::Refused(reason) => return self.refused(batch, &reason),
                 Answer::TooLarge(reason) if batch.events.len() == 1 => {
                     return self.refused(batch, &reason);
@@ -268,7 +282,7 @@ impl<'a> Delivery<'a> {
                     retry_after,
                 } => (reason, retry_after),
             };
-            if self.core.stopped_within(Duration::ZERO) {
+            if self.core.dispatch().stopped_within(Duration::ZERO) {
                 return Round::Stopped;
             }
             self.failed(reason);
@@ -277,7 +291,7 @@ impl<'a> Delivery<'a> {
                 return Round::Failed(asked);
             }
             let pause = random_below((RETRY_PAUSE * 2_u32.pow(retry.min(10))).min(MAX_RETRY_PAUSE));
-            if self.core.stopped_within(asked + pause) {
+            if self.core.dispatch().stopped_within(asked + pause) {
                 return Round::Stopped;
             }
             retry += 1;
@@ -289,7 +303,7 @@ impl<'a> Delivery<'a> {
         lock(&self.core.notices).last_error = Some(reason);
     }
 
-    fn accepted(&self, batch: &Batch, rejections: &[Rejection]) -> Round {
+    fn accepted(&self, batch: &Batch, rejections: Vec<Rejection>) -> Round {
         let refused = self.bury(batch, rejections);
         Counters::add(
             &self.core.counters.delivered,
@@ -311,16 +325,19 @@ impl<'a> Delivery<'a> {
                 reason: own.map_or(reason, |rejection| &rejection.reason).clone(),
             }
         });
-        self.bury(batch, &rejections.collect::<Vec<_>>());
+        self.bury(batch, rejections.collect());
         Round::Settled
     }
 
     /// Keeps refused events where a person can look at them, and counts them.
-    fn bury(&self, batch: &Batch, rejections: &[Rejection]) -> u64 {
+    fn bury(&self, batch: &Batch, mut rejections: Vec<Rejection>) -> u64 {
+        // A server may say anything; each event is refused once at most.
+        rejections.sort_by_key(|rejection| rejection.index);
+        rejections.dedup_by_key(|rejection| rejection.index);
         let mut lines = Vec::new();
         let mut count = 0;
         let at = clock::now_ms();
-        for Rejection { index, reason } in rejections {
+        for Rejection { index, reason } in &rejections {
             let Some(event) = batch.events.get(*index) else {
                 continue;
             };

@@ -41,7 +41,7 @@ pub(crate) fn resume() {
 
 extern "C" fn prepare() {
     for core in cores() {
-        core.pause();
+        core.dispatch().pause();
     }
 }
 

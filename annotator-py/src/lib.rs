@@ -2,7 +2,7 @@
 //!
 //! - [`client`], [`meter`]: the classes that Python sees.
 //! - [`queue`], [`segment`], [`spool`]: from a call to an event that survives the process.
-//! - [`core`], [`delivery`], [`encode`], [`sender`]: from there to the server.
+//! - [`core`], [`dispatch`], [`delivery`], [`encode`], [`sender`]: from there to the server.
 //! - [`fork`], [`ffi`]: what the operating system and the interpreter do besides.
 
 mod client;
@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod core;
 mod delivery;
+mod dispatch;
 mod encode;
 mod ffi;
 mod fork;

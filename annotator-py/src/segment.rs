@@ -20,6 +20,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
@@ -34,6 +35,8 @@ pub(crate) const UNIT_BYTES: usize = UNIT_WORDS * 8;
 pub(crate) const HEADER_BYTES: usize = HEADER_WORDS * 8;
 /// Units of one segment: their number is the last 20 bits of an event's id.
 pub(crate) const MAX_UNITS: u64 = 1 << 20;
+/// Nobody takes longer to make a segment.
+const MAKING: Duration = Duration::from_mins(1);
 /// Bits of a segment's key that are part of its events' ids.
 const KEY_BITS: u32 = 54;
 
@@ -132,13 +135,23 @@ impl Segment {
 
     /// Whoever wrote it, should they live after all, find it full before it goes.
     pub(crate) fn delete_if_empty_orphan(path: &Path) -> io::Result<()> {
-        if let Some(segment) = Self::open_unlocked(path, None)?
-            && segment.count(segment.delivered(), segment.units) == 0
-        {
-            segment.seal();
-            segment.delete();
+        match Self::open_unlocked(path, None) {
+            Ok(Some(segment)) if segment.count(segment.delivered(), segment.units) == 0 => {
+                segment.seal();
+                segment.delete();
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            // Its process died while it made it, unless it is making it right now.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let age = fs::metadata(path)?.modified()?.elapsed();
+                if age.is_ok_and(|age| age > MAKING) {
+                    fs::remove_file(path)?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     fn open_unlocked(path: &Path, owner: Option<u64>) -> io::Result<Option<Self>> {
@@ -156,10 +169,13 @@ impl Segment {
         let broken = || io::Error::new(io::ErrorKind::InvalidData, "not a segment");
         let length = usize::try_from(file.metadata()?.len()).map_err(|_| broken())?;
         if length < HEADER_BYTES {
-            return Err(broken());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let memory = Memory::of_file(&file)?;
         let word = |word: usize| memory.words()[word].load(Ordering::Acquire);
+        if word(0) == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let (key, units) = (word(KEY), word(UNITS));
         if word(0) != MAGIC || units > MAX_UNITS || length != HEADER_BYTES + bytes(units) {
             return Err(broken());

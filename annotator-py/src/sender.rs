@@ -15,6 +15,8 @@ use crate::config::{Compression, Config};
 
 /// Bytes of an answer that are read: the reasons of a whole batch of refused events fit.
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
+/// A server that asks for more is asked again all the same.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// Fast levels: the network is near, the processor is the customer's.
 const ZSTD_LEVEL: i32 = 1;
 const GZIP_LEVEL: u32 = 1;
@@ -185,9 +187,11 @@ fn understand(status: StatusCode, headers: &HeaderMap, answer: &[u8], now: Syste
 
 /// Seconds, or a date as HTTP writes it.
 fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at: SystemTime = DateTime::parse_from_rfc2822(value.trim()).ok()?.into();
-    Some(at.duration_since(now).unwrap_or_default())
+    let asked = if let Ok(seconds) = value.trim().parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let at: SystemTime = DateTime::parse_from_rfc2822(value.trim()).ok()?.into();
+        at.duration_since(now).unwrap_or_default()
+    };
+    Some(asked.min(LONGEST_RETRY_AFTER))
 }

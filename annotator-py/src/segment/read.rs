@@ -73,7 +73,7 @@ impl Segment {
 
     /// None where a power cut left less than was written.
     fn read_bytes(&self, unit: u64, length: u64, hash: u64) -> Option<(Vec<u8>, u64)> {
-        let next = unit + 1 + length.div_ceil(UNIT_BYTES as u64);
+        let next = (unit + 1).saturating_add(length.div_ceil(UNIT_BYTES as u64));
         if next > self.units {
             return None;
         }
