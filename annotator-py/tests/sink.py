@@ -108,7 +108,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         elif mode == "reject":
             take(events[1:])
-            rejected = [{"index": 0, "code": "timestamp_in_future", "detail": "told to reject"}]
+            # Twice, and one that was not asked for: a client must not count on a server's care.
+            one = {"index": 0, "code": "timestamp_in_future", "detail": "told to reject"}
+            rejected = [one, {**one, "index": 10**6}, one]
             self.answer(202, {"accepted": len(events) - 1, "duplicates": 0, "rejected": rejected})
             return
         elif mode == "reset":

@@ -115,6 +115,38 @@ def test_children_that_leave_by_exit(sink: Sink, spool: Path) -> None:
     assert list(spool.glob("*.segment")) == []
 
 
+FORKS_WHILE_OTHERS_WAIT = """
+import meterd, os, threading
+meter = meterd.Meter("fork", "event", tenant="org_1")
+meter.add()
+ending = threading.Event()
+def wait():
+    while not ending.is_set():
+        meterd.flush(0.001)
+waiting = [threading.Thread(target=wait) for _ in range(4)]
+for thread in waiting: thread.start()
+for _ in range(100):
+    pid = os.fork()
+    if pid == 0:
+        meter.add()
+        meterd.stats()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+ending.set()
+for thread in waiting: thread.join()
+"""
+
+
+def test_forks_while_other_threads_wait(sink: Sink, spool: Path) -> None:
+    """A child has none of those threads, and must not wait for what they held."""
+    sink.fail("hang")
+    env = environment(sink.url, spool)
+    run("-c", FORKS_WHILE_OTHERS_WAIT, env=env, within=60)
+    sink.fail("none")
+    drain(env)
+    assert sink.has(101)["unique"] == 101
+
+
 def test_orphans_are_adopted_by_who_lives(sink: Sink, spool: Path) -> None:
     env = environment(sink.url, spool)
     run("-c", "import meterd, os; meterd.record('r', 'f', tenant='t'); os._exit(0)", env=env)
