@@ -251,9 +251,10 @@ async fn last_sequences(deployment: &Deployment) -> Vec<i64> {
 
 /// Waits until all that is in the log has been projected.
 async fn projected(deployment: &Deployment) -> Vec<Progress> {
-    let log = last_sequences(deployment).await;
     let deadline = Instant::now() + VISIBLE;
     loop {
+        // Again each time: workers add to the log what corrects the quotas.
+        let log = last_sequences(deployment).await;
         let progress = progress(&deployment.database).await;
         if progress.iter().map(|p| p.seq).eq(log.iter().copied()) {
             return progress;
