@@ -5,6 +5,7 @@ mod body;
 pub mod config;
 mod content;
 pub mod error;
+mod metrics;
 pub mod routes;
 pub mod state;
 

@@ -6,10 +6,12 @@ use metering_core::receipt::receipt_key;
 use metering_core::signed::SigningKey;
 use metering_log::backend::Durability;
 use metering_log::publisher::Publisher;
+use service_kit::metrics::Metrics;
 use tokio::sync::Semaphore;
 
 use crate::body::SharedMemory;
 use crate::config::Config;
+use crate::metrics::GatewayMetrics;
 
 #[derive(Clone)]
 pub struct GatewayState {
@@ -20,6 +22,7 @@ pub struct GatewayState {
     /// What an acknowledgement of the log is worth.
     pub(crate) durability: Durability,
     pub(crate) bounds: Bounds,
+    pub(crate) metrics: GatewayMetrics,
 }
 
 /// What requests have to share.
@@ -32,12 +35,19 @@ pub(crate) struct Bounds {
 
 impl GatewayState {
     /// `secret` is the deployment's, `durability` what an acknowledgement of the log is worth.
-    pub fn new(config: Config, publisher: Publisher, secret: &str, durability: Durability) -> Self {
+    pub fn new(
+        config: Config,
+        publisher: Publisher,
+        secret: &str,
+        durability: Durability,
+        metrics: &Metrics,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             publisher,
             receipts: receipt_key(secret),
             durability,
+            metrics: GatewayMetrics::register(&metrics.registry),
             bounds: Bounds {
                 memory: SharedMemory::new(config.memory_bytes),
                 parsers: Arc::new(Semaphore::new(cores)),

@@ -6,10 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use metering_log::keys::KeyBucket;
 use metering_log::{
-    Backend, BackendError, NatsBackend, NatsConfig, Publisher, PublisherConfig, topology,
+    Backend as _, BackendError, Durability, NatsBackend, NatsConfig, Publisher, PublisherConfig,
+    SharedBackend, topology,
 };
 use metering_store::Store;
 use service_kit::clock;
+use service_kit::log_metrics::{self, MeasuredLog};
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -72,14 +75,16 @@ pub(crate) struct LogArgs {
 
 /// A connected broker.
 pub(crate) struct Broker {
-    pub(crate) log: Arc<NatsBackend>,
+    pub(crate) log: SharedBackend,
+    /// What its confirmations are worth.
+    pub(crate) durability: Durability,
     pub(crate) keys: KeyBucket,
     /// What the log has, which is not always what was asked for.
     pub(crate) partitions: u16,
 }
 
 impl Broker {
-    pub(crate) async fn connect(args: &BrokerArgs) -> Result<Self> {
+    pub(crate) async fn connect(args: &BrokerArgs, metrics: &Metrics) -> Result<Self> {
         let config = NatsConfig {
             url: args.nats_url.clone(),
             monitor_url: args.nats_monitor_url.clone(),
@@ -99,14 +104,19 @@ impl Broker {
             .await
             .context("cannot open the bucket of API keys")?;
         Ok(Self {
-            log: Arc::new(log),
+            durability: log.durability(),
+            log: Arc::new(MeasuredLog::new(Arc::new(log), metrics)),
             keys,
             partitions,
         })
     }
 
     /// The publisher of this process; it creates the streams that are missing.
-    pub(crate) async fn publisher(&self, shutdown: CancellationToken) -> Result<Publisher> {
+    pub(crate) async fn publisher(
+        &self,
+        metrics: &Metrics,
+        shutdown: CancellationToken,
+    ) -> Result<Publisher> {
         let config = PublisherConfig {
             generation: topology::GENERATION,
             partitions: self.partitions,
@@ -114,11 +124,13 @@ impl Broker {
             publish_timeout: BROKER_TIMEOUT,
             clock: clock::now,
         };
-        Publisher::start(self.log.clone(), config, shutdown)
+        let publisher = Publisher::start(self.log.clone(), config, shutdown)
             .await
             .context(
                 "cannot create the log's streams; see METERD_LOG_MAX_BYTES and the broker's disk",
-            )
+            )?;
+        log_metrics::export(&publisher, metrics);
+        Ok(publisher)
     }
 }
 

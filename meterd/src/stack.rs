@@ -8,12 +8,14 @@ use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http;
 use service_kit::key_watch::watch_keys;
+use service_kit::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, LogArgs, store};
+use crate::scrape::MetricsArgs;
 
 /// The services' own settings.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,6 +39,7 @@ pub(crate) struct StackConfig {
     pub(crate) admin_key: String,
     pub(crate) partitions: u16,
     pub(crate) services: ServiceConfigs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 /// Serves until `shutdown`, then drains: requests first, then the log's queues, then the worker.
@@ -50,13 +53,14 @@ pub(crate) async fn run(
     let StackConfig {
         services, secret, ..
     } = config;
-    let broker = Broker::connect(&BrokerArgs {
+    let metrics = Metrics::default();
+    let broker = BrokerArgs {
         nats_url: config.nats_url,
         nats_monitor_url: config.nats_monitor_url,
         partitions: config.partitions,
         log: services.log,
-    })
-    .await?;
+    };
+    let broker = Broker::connect(&broker, &metrics).await?;
     let worker_store = store(&config.postgres_url, services.worker.connections).await?;
     worker_store
         .migrate()
@@ -67,17 +71,15 @@ pub(crate) async fn run(
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
     let behind = CancellationToken::new();
     let health = Health::default();
+    health.export(&metrics);
     let keys = Keys::default();
+    keys.export(&metrics);
     let tasks = TaskTracker::new();
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
-    let publisher = broker.publisher(behind.clone()).await?;
+    let publisher = broker.publisher(&metrics, behind.clone()).await?;
     let worker = {
-        let (log, publisher, health, behind) = (
-            broker.log.clone(),
-            publisher.clone(),
-            health.clone(),
-            behind.clone(),
-        );
+        let (log, publisher) = (broker.log.clone(), publisher.clone());
+        let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
         async move {
             aggregator_worker::run(
                 services.worker,
@@ -85,27 +87,33 @@ pub(crate) async fn run(
                 publisher,
                 worker_store,
                 &health,
+                &metrics,
                 behind,
             )
             .await
         }
     };
     let worker = tasks.spawn(worker);
-    let query = query_api::start(services.query, &config.postgres_url, &secret).await?;
+    let query = query_api::start(services.query, &config.postgres_url, &secret, &metrics).await?;
     tasks.spawn(watch_positions(query.clone(), &health, &behind));
     let gateway = GatewayState::new(
         services.gateway,
         publisher.clone(),
         &secret,
-        broker.log.durability(),
+        broker.durability,
+        &metrics,
     );
     let router = Router::new()
         .merge(ingest_gateway::router(gateway, keys.clone()))
         .merge(query_api::router(query, keys))
         .merge(health.router());
+    let router = config
+        .metrics
+        .expose(&metrics, router, &tasks, &behind)
+        .await?;
     health.wait_ready().await;
     on_ready();
-    http::serve(listener, http::finish(router), shutdown).await;
+    http::serve(listener, http::finish(router, &metrics), shutdown).await;
     behind.cancel();
     publisher.drained().await;
     tasks.close();

@@ -3,6 +3,7 @@
 pub mod config;
 mod cursor;
 pub mod error;
+mod metrics;
 mod params;
 mod routes;
 pub mod state;
@@ -12,6 +13,7 @@ use axum::{Router, middleware};
 use metering_store::Store;
 use service_kit::auth::{self, Keys};
 use service_kit::health::Health;
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -20,12 +22,17 @@ pub use state::QueryState;
 /// Connects and checks the schema.
 ///
 /// Errors: settings that cannot work, Postgres away, a schema of another version.
-pub async fn start(config: Config, postgres_url: &str, secret: &str) -> anyhow::Result<QueryState> {
+pub async fn start(
+    config: Config,
+    postgres_url: &str,
+    secret: &str,
+    metrics: &Metrics,
+) -> anyhow::Result<QueryState> {
     config.validate()?;
     let (connections, timeout) = (config.connections, config.statement_timeout());
     let store = Store::connect_for_reads(postgres_url, connections, timeout).await?;
     store.check_schema().await?;
-    Ok(QueryState::new(store, secret))
+    Ok(QueryState::new(store, secret, metrics))
 }
 
 /// The routes.

@@ -3,8 +3,10 @@
 use metering_core::receipt::receipt_key;
 use metering_core::signed::SigningKey;
 use metering_store::Store;
+use service_kit::metrics::Metrics;
 
 use crate::cursor;
+use crate::metrics::QueryMetrics;
 use crate::visibility::Visibility;
 
 #[derive(Clone)]
@@ -13,12 +15,14 @@ pub struct QueryState {
     pub(crate) visibility: Visibility,
     pub(crate) receipts: SigningKey,
     pub(crate) cursors: SigningKey,
+    pub(crate) metrics: QueryMetrics,
 }
 
 impl QueryState {
     /// `secret` is the deployment's: cursors and receipts are good at every one of its processes.
-    pub fn new(store: Store, secret: &str) -> Self {
+    pub fn new(store: Store, secret: &str, metrics: &Metrics) -> Self {
         Self {
+            metrics: QueryMetrics::new(metrics, &store),
             store,
             visibility: Visibility::default(),
             receipts: receipt_key(secret),

@@ -1,7 +1,7 @@
 //! Who calls: from the headers to a [`Caller`], before a byte of the body is read.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 use crate::clock;
 pub use crate::key::Scope;
 use crate::key::{ApiKey, ApiKeySecret};
+use crate::metrics::{IntGauge, Metrics, gauge};
 use crate::problem::Problem;
 
 /// The authenticated caller; an extractor behind [`authenticate`].
@@ -45,6 +46,15 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+crate::metrics! {
+    struct KeyMetrics {
+        /// API keys that the process knows.
+        known: IntGauge = "meterd_auth_keys";
+        /// 1 while the known keys are all there are; while 0, callers are answered 503.
+        current: IntGauge = "meterd_auth_keys_current";
+    }
+}
+
 /// The keys a service knows, kept current by whoever watches the key bucket.
 #[derive(Clone, Default)]
 pub struct Keys(Arc<RwLock<Known>>);
@@ -73,6 +83,17 @@ impl Keys {
     /// Forgets all keys and is not current any more: the bucket is about to be read anew.
     pub fn reset(&self) {
         *self.write() = Known::default();
+    }
+
+    /// Shows the state of the keys in the metrics.
+    pub fn export(&self, metrics: &Metrics) {
+        let keys = self.clone();
+        let KeyMetrics { known, current } = KeyMetrics::register(&metrics.registry);
+        metrics.before_scrape(move || {
+            let keys = keys.0.read().unwrap_or_else(PoisonError::into_inner);
+            known.set(gauge(keys.by_id.len()));
+            current.set(i64::from(keys.current));
+        });
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {

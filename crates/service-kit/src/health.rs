@@ -10,6 +10,15 @@ use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::metrics::{IntGaugeVec, Metrics};
+
+crate::metrics! {
+    struct HealthMetrics {
+        /// 1 where a part of the process can do its work, 0 where `/readyz` says why not.
+        ready: IntGaugeVec = "meterd_ready" ["part"];
+    }
+}
+
 /// The state of everything a process depends on. Clones share it.
 #[derive(Clone, Default)]
 pub struct Health(Arc<watch::Sender<BTreeMap<String, Result<(), String>>>>);
@@ -44,6 +53,18 @@ impl Health {
             .subscribe()
             .wait_for(|parts| parts.values().all(Result::is_ok))
             .await;
+    }
+
+    /// Shows the parts in the metrics.
+    pub fn export(&self, metrics: &Metrics) {
+        let health = self.clone();
+        let HealthMetrics { ready } = HealthMetrics::register(&metrics.registry);
+        metrics.before_scrape(move || {
+            for (part, state) in &*health.0.borrow() {
+                let ready = ready.with_label_values(&[part.as_str()]);
+                ready.set(i64::from(state.is_ok()));
+            }
+        });
     }
 
     /// `/healthz` and `/readyz`; they need no key.

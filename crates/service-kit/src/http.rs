@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::metrics::Metrics;
 use crate::{problem, request_log};
 
 /// Bytes of a request's head; longer ones are answered 431.
@@ -20,12 +21,15 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests in flight may take once the process was asked to stop.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
-/// The answers and layers every service's routes share: 404, 405, the request log.
-pub fn finish(router: Router) -> Router {
+/// The answers and layers every service's routes share: 404, 405, the request log and its metrics.
+pub fn finish(router: Router, metrics: &Metrics) -> Router {
     router
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(middleware::from_fn(request_log::log))
+        .layer(middleware::from_fn_with_state(
+            metrics.http.clone(),
+            request_log::log,
+        ))
 }
 
 /// Serves `router` until `shutdown`; then stops accepting, lets requests in flight finish for at

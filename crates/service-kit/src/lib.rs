@@ -7,6 +7,11 @@ pub mod health;
 pub mod http;
 pub mod key;
 pub mod key_watch;
+pub mod log_metrics;
+pub mod metrics;
 pub mod problem;
 pub mod request_log;
 pub mod telemetry;
+
+/// Of this build, all of its programs and libraries.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -69,6 +69,7 @@ async fn ingest(
     };
     accept(&state, terms, headers, body)
         .await
+        .inspect_err(|error| state.metrics.refused(error))
         .map_err(IntoResponse::into_response)
 }
 
@@ -144,6 +145,7 @@ async fn append(mut admitted: Admitted, state: &GatewayState) -> Result<Response
         made_ids,
         ..
     } = admitted;
+    state.metrics.accepted(accepted, duplicates, &rejected);
     let ids = made_ids.then_some(ids);
     let answer = Receipted {
         accepted,

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use service_kit::auth::Keys;
 use service_kit::clock;
 use service_kit::key::{ApiKey, ApiKeySecret, Scope};
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -47,11 +48,18 @@ impl World {
         };
         let publisher =
             Publisher::start(Arc::new(log.clone()), config, CancellationToken::new()).await;
+        let metrics = Metrics::default();
         let Settings { config } = Settings::parse_from([&["test"], args].concat());
-        let state = GatewayState::new(config, publisher.unwrap(), "secret", Durability::Fsync);
+        let state = GatewayState::new(
+            config,
+            publisher.unwrap(),
+            "secret",
+            Durability::Fsync,
+            &metrics,
+        );
         let keys = Keys::default();
         keys.set_current(true);
-        let router = service_kit::http::finish(ingest_gateway::router(state, keys.clone()));
+        let router = service_kit::http::finish(ingest_gateway::router(state, keys.clone()), &metrics);
         let key = add_key(&keys, &[Scope::Ingest], None);
         Self {
             log,

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
+use service_kit::metrics::Metrics;
+
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 
@@ -40,7 +42,12 @@ pub(crate) async fn run(args: MigrateArgs) -> Result<ExitCode> {
         )?;
         let key =
             key_in(file).with_context(|| format!("cannot keep the key in {}", file.display()))?;
-        admin_key::install(&store, &Broker::connect(broker).await?.keys, &key).await?;
+        admin_key::install(
+            &store,
+            &Broker::connect(broker, &Metrics::default()).await?.keys,
+            &key,
+        )
+        .await?;
         tracing::info!(file = %file.display(), "the admin key is in place");
     }
     Ok(ExitCode::SUCCESS)

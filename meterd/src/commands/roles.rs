@@ -9,11 +9,13 @@ use ingest_gateway::GatewayState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http;
+use service_kit::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
+use crate::scrape::MetricsArgs;
 use crate::signals::StopSignals;
 use crate::stack::{watch_api_keys, watch_positions};
 
@@ -28,6 +30,9 @@ pub(crate) struct ListenArgs {
         default_value = "127.0.0.1:8686"
     )]
     listen: String,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 /// The deployment's one secret.
@@ -83,9 +88,10 @@ pub(crate) struct QueryArgs {
 
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
     let role = Role::start("gateway", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
-    let publisher = broker.publisher(role.behind.clone()).await?;
+    let broker = Broker::connect(&args.broker, &role.metrics).await?;
+    let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let keys = Keys::default();
+    keys.export(&role.metrics);
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
         &keys,
@@ -96,7 +102,8 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
         args.config,
         publisher.clone(),
         &args.secret.secret,
-        broker.log.durability(),
+        broker.durability,
+        &role.metrics,
     );
     role.serve(ingest_gateway::router(state, keys)).await?;
     publisher.drained().await;
@@ -105,15 +112,16 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
     let role = Role::start("worker", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
-    let publisher = broker.publisher(role.behind.clone()).await?;
+    let broker = Broker::connect(&args.broker, &role.metrics).await?;
+    let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let store = store(&args.database.postgres_url, args.config.connections).await?;
     store.check_schema().await?;
     let config = args.config;
     let (log, health, behind) = (broker.log.clone(), role.health.clone(), role.behind.clone());
-    let stop = role.shutdown.clone();
+    let (metrics, stop) = (role.metrics.clone(), role.shutdown.clone());
     let worker = role.tasks.spawn(async move {
-        let ended = aggregator_worker::run(config, log, publisher, store, &health, behind).await;
+        let run = aggregator_worker::run;
+        let ended = run(config, log, publisher, store, &health, &metrics, behind).await;
         // Without its worker the process is of no use; whoever supervises it starts it again.
         stop.cancel();
         ended
@@ -125,8 +133,9 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
 
 pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     let role = Role::start("query", &args.listen).await?;
-    let broker = Broker::connect(&args.broker).await?;
+    let broker = Broker::connect(&args.broker, &role.metrics).await?;
     let keys = Keys::default();
+    keys.export(&role.metrics);
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
         &keys,
@@ -134,7 +143,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.behind,
     ));
     let url = &args.database.postgres_url;
-    let state = query_api::start(args.config, url, &args.secret.secret).await?;
+    let state = query_api::start(args.config, url, &args.secret.secret, &role.metrics).await?;
     role.tasks
         .spawn(watch_positions(state.clone(), &role.health, &role.behind));
     role.serve(query_api::router(state, keys)).await?;
@@ -146,6 +155,8 @@ struct Role {
     name: &'static str,
     listener: TcpListener,
     health: Health,
+    metrics: Metrics,
+    metrics_at: MetricsArgs,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     /// Cancelled when the last request has been answered.
@@ -164,10 +175,14 @@ impl Role {
             .context("cannot listen to signals")?
             .cancel(shutdown.clone(), || {});
         let behind = CancellationToken::new();
+        let (health, metrics) = (Health::default(), Metrics::default());
+        health.export(&metrics);
         Ok(Self {
             name,
             listener,
-            health: Health::default(),
+            health,
+            metrics,
+            metrics_at: args.metrics.clone(),
             tasks: TaskTracker::new(),
             shutdown,
             behind,
@@ -185,7 +200,16 @@ impl Role {
                 // A reader that went away is no reason to stop.
                 let _ = writeln!(std::io::stdout(), "meterd {name} is ready: {url}");
             }));
-        let router = http::finish(routes.merge(self.health.router()));
+        let routes = self
+            .metrics_at
+            .expose(
+                &self.metrics,
+                routes.merge(self.health.router()),
+                &self.tasks,
+                &self.behind,
+            )
+            .await?;
+        let router = http::finish(routes, &self.metrics);
         http::serve(self.listener, router, self.shutdown).await;
         self.behind.cancel();
         self.tasks.close();

@@ -17,6 +17,7 @@ use crate::embedded::binaries::BinaryArgs;
 use crate::embedded::datadir::{DataDir, DataDirArgs};
 use crate::embedded::roster::{Ready, Roster};
 use crate::embedded::{ExternalServers, Purpose, Servers, open_log, orphans, random_hex, tail};
+use crate::scrape::MetricsArgs;
 use crate::signals::StopSignals;
 use crate::stack::{self, ServiceConfigs, StackConfig};
 
@@ -74,6 +75,9 @@ pub(crate) struct UpArgs {
 
     #[command(flatten)]
     services: ServiceConfigs,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 pub(crate) async fn run(args: UpArgs) -> Result<ExitCode> {
@@ -142,6 +146,7 @@ async fn serve(
         admin_key: DataDir::secret_in(&dir.admin_key(), admin_key::generate)?,
         partitions: args.partitions,
         services: args.services.clone(),
+        metrics: args.metrics.clone(),
     };
     let mut announced = Ok(());
     let drained = {

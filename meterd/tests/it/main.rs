@@ -2,6 +2,7 @@
 
 mod exactly_once;
 mod flights;
+mod metrics;
 mod support;
 mod tour;
 mod up;

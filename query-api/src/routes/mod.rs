@@ -40,6 +40,7 @@ impl FromRequestParts<QueryState> for Reader {
         let mut params = Params::from_request_parts(parts, state).await?;
         if let Some(token) = receipt_token(&parts.headers, &mut params)? {
             let seen = receipt::open(&state.receipts, &token).ok_or(QueryError::Receipt)?;
+            let _timer = state.metrics.receipt_wait.start_timer();
             state.visibility.wait(&seen).await?;
         }
         Ok(Self { caller, params })

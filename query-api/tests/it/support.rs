@@ -10,6 +10,7 @@ use query_api::{Config, QueryState};
 use serde_json::Value;
 use service_kit::auth::{Keys, Scope};
 use service_kit::key::{ApiKey, ApiKeySecret};
+use service_kit::metrics::Metrics;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -108,7 +109,9 @@ impl World {
             connections: 4,
             statement_timeout_ms: 10_000,
         };
-        let state = query_api::start(config, &url, SECRET).await.unwrap();
+        let state = query_api::start(config, &url, SECRET, &Metrics::default())
+            .await
+            .unwrap();
         let keys = Keys::default();
         keys.set_current(true);
         let router = query_api::router(state.clone(), keys.clone());

@@ -2,6 +2,7 @@
 
 pub(crate) mod deployment;
 mod process;
+pub(crate) mod scrape;
 pub(crate) mod usage;
 
 use std::collections::BTreeMap;
