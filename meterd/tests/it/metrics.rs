@@ -94,8 +94,10 @@ async fn until(url: &str, what: &str, done: impl Fn(&Scrape) -> bool) -> Scrape 
     }
 }
 
-/// `name` by its labels, each as it must be.
-fn check(scrape: &Scrape, expected: &[(&str, &[(&str, &str)], f64)]) {
+/// A name, labels, and the sum of the samples that have them.
+type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
+fn check(scrape: &Scrape, expected: &[Expected<'_>]) {
     for (name, labels, value) in expected {
         assert_eq!(
             scrape.sum(name, labels).to_bits(),
@@ -125,7 +127,62 @@ async fn use_it(deployment: &Deployment) {
     append(deployment, negative()).await;
 }
 
-const BOOKS: &[(&str, &[(&str, &str)], f64)] = &[
+const REQUESTS: &str = "meterd_http_request_duration_seconds_count";
+const POST: [(&str, &str); 2] = [("method", "POST"), ("route", "/v1/meter/events")];
+
+const GATEWAY: &[Expected<'_>] = &[
+    ("meterd_ingest_events_accepted_total", &[], 8.0),
+    ("meterd_ingest_events_duplicate_total", &[], 2.0),
+    (
+        "meterd_ingest_events_rejected_total",
+        &[("code", "invalid_quantity")],
+        1.0,
+    ),
+    (
+        "meterd_ingest_events_rejected_total",
+        &[("code", "invalid_identifier")],
+        1.0,
+    ),
+    ("meterd_ingest_events_rejected_total", &[], 2.0),
+    ("meterd_ingest_request_events_sum", &[], 8.0),
+    ("meterd_ingest_request_events_count", &[], 4.0),
+    ("meterd_log_envelope_records_sum", &[], 8.0),
+    ("meterd_log_append_duration_seconds_count", &[], 4.0),
+    ("meterd_log_append_failures_total", &[], 0.0),
+    ("meterd_log_queue_bytes", &[], 0.0),
+    (REQUESTS, &[POST[0], POST[1], ("status", "2xx")], 4.0),
+    (REQUESTS, &[POST[0], POST[1], ("status", "4xx")], 1.0),
+    (REQUESTS, &POST, 5.0),
+    (
+        "meterd_http_problems_total",
+        &[("code", "invalid_quantity")],
+        1.0,
+    ),
+    // This scrape.
+    ("meterd_http_requests_in_flight", &[], 1.0),
+    ("meterd_auth_keys_current", &[], 1.0),
+    ("meterd_build_info", &[], 1.0),
+];
+
+const WORKER: &[Expected<'_>] = &[
+    ("meterd_worker_freshness_seconds_count", &[], 9.0),
+    ("meterd_worker_batch_records_sum", &[], 10.0),
+    (
+        "meterd_worker_dead_letters_total",
+        &[("code", "broken_envelope")],
+        1.0,
+    ),
+    (
+        "meterd_worker_dead_letters_total",
+        &[("code", "invalid_event")],
+        1.0,
+    ),
+    ("meterd_worker_partitions", &[], 2.0),
+    ("meterd_worker_alarm", &[], 0.0),
+    ("meterd_ready", &[("part", "worker")], 1.0),
+];
+
+const BOOKS: &[Expected<'_>] = &[
     ("meterd_projection_logged_records_total", &[], 10.0),
     ("meterd_projection_records_total", &[], 10.0),
     (
@@ -159,68 +216,15 @@ async fn the_figures_of_all_roles_add_up() {
     use_it(&deployment).await;
 
     let gateway = Scrape::of(&deployment.gateway.url()).await;
-    let post = [("method", "POST"), ("route", "/v1/meter/events")];
-    let requests = "meterd_http_request_duration_seconds_count";
-    check(
-        &gateway,
-        &[
-            ("meterd_ingest_events_accepted_total", &[], 8.0),
-            ("meterd_ingest_events_duplicate_total", &[], 2.0),
-            (
-                "meterd_ingest_events_rejected_total",
-                &[("code", "invalid_quantity")],
-                1.0,
-            ),
-            (
-                "meterd_ingest_events_rejected_total",
-                &[("code", "invalid_identifier")],
-                1.0,
-            ),
-            ("meterd_ingest_events_rejected_total", &[], 2.0),
-            ("meterd_ingest_request_events_sum", &[], 8.0),
-            ("meterd_ingest_request_events_count", &[], 4.0),
-            ("meterd_log_envelope_records_sum", &[], 8.0),
-            ("meterd_log_append_duration_seconds_count", &[], 4.0),
-            ("meterd_log_append_failures_total", &[], 0.0),
-            ("meterd_log_queue_bytes", &[], 0.0),
-            (requests, &[post[0], post[1], ("status", "2xx")], 4.0),
-            (requests, &[post[0], post[1], ("status", "4xx")], 1.0),
-            (requests, &[post[0], post[1]], 5.0),
-            (
-                "meterd_http_problems_total",
-                &[("code", "invalid_quantity")],
-                1.0,
-            ),
-            // This scrape.
-            ("meterd_http_requests_in_flight", &[], 1.0),
-            ("meterd_auth_keys_current", &[], 1.0),
-            ("meterd_build_info", &[], 1.0),
-        ],
-    );
+    check(&gateway, GATEWAY);
 
     let worker_url = deployment.workers[0].url();
-    let worker = until(&worker_url, "everything read", read_everything).await;
+    let worker = until(&worker_url, "everything read", |scrape| {
+        read_everything(scrape) && scrape.sum("meterd_worker_freshness_seconds_count", &[]) >= 9.0
+    })
+    .await;
     check(&worker, BOOKS);
-    check(
-        &worker,
-        &[
-            ("meterd_worker_freshness_seconds_count", &[], 9.0),
-            ("meterd_worker_batch_records_sum", &[], 10.0),
-            (
-                "meterd_worker_dead_letters_total",
-                &[("code", "broken_envelope")],
-                1.0,
-            ),
-            (
-                "meterd_worker_dead_letters_total",
-                &[("code", "invalid_event")],
-                1.0,
-            ),
-            ("meterd_worker_partitions", &[], 2.0),
-            ("meterd_worker_alarm", &[], 0.0),
-            ("meterd_ready", &[("part", "worker")], 1.0),
-        ],
-    );
+    check(&worker, WORKER);
     let last = gateway_sequence(&deployment, &worker).await;
     assert_eq!(
         last.to_bits(),
