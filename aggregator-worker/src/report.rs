@@ -1,4 +1,4 @@
-//! What a batch leaves in the log file: with the ids of the requests, so that whoever sent an event
+//! What a batch leaves in the log file: with the trace ids of the requests, so that whoever sent an event
 //! can be told what became of it.
 
 use std::collections::BTreeSet;
@@ -32,12 +32,12 @@ pub(crate) fn log(step: Step, batch: &Decoded<'_>, remarks: &[Remark], took: Dur
         let (code, id) = (remark.code, remark.request_id);
         if code == CONFLICT {
             tracing::warn!(
-                { partition, seq, index, request.id = %id },
+                { partition, seq, index, trace.id = %id.simple() },
                 "an event has the id of an earlier one and another payload; it does not count"
             );
         } else {
             tracing::warn!(
-                { partition, seq, index, code, request.id = %id },
+                { partition, seq, index, code, trace.id = %id.simple() },
                 "an event cannot count and is a dead letter"
             );
         }
@@ -54,11 +54,14 @@ pub(crate) fn log(step: Step, batch: &Decoded<'_>, remarks: &[Remark], took: Dur
     }
     if took >= SLOW {
         let requests: BTreeSet<_> = batch.reports.iter().map(|l| l.report.request_id).collect();
-        let some = requests.iter().take(MAX_REQUESTS).map(ToString::to_string);
+        let some = requests
+            .iter()
+            .take(MAX_REQUESTS)
+            .map(|id| id.simple().to_string());
         let some = some.collect::<Vec<_>>().join(" ");
         let all = requests.len();
         tracing::warn!(
-            { partition, seq, records, ?took, requests = all, request.ids = some },
+            { partition, seq, records, ?took, requests = all, trace.ids = some },
             "a batch was slow"
         );
     }

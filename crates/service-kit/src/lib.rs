@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod problem;
 pub mod request_log;
 pub mod telemetry;
+pub mod trace_context;
 
 /// Of this build, all of its programs and libraries.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! One line a request: method, route, status, bytes, latency, key, request id. Never a body, a
+//! One line a request: method, route, status, bytes, latency, key, request and trace id. Never a body, a
 //! query, a header's value or metadata. And the same as metrics.
 
 use std::time::{Duration, Instant};
@@ -12,11 +12,12 @@ use uuid::Uuid;
 
 use crate::metrics::HttpMetrics;
 use crate::problem::ProblemCode;
+use crate::trace_context::TraceContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The request's id: the client's `X-Request-Id` if that is a UUID, else a new one. In the
-/// request's extensions and in the response's header.
+/// The request's id: the client's `X-Request-Id` if that is a UUID, else a new one. Beside its
+/// [`TraceContext`] in the request's extensions and in the response's header.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestId(pub Uuid);
 
@@ -35,8 +36,11 @@ pub(crate) async fn log(
     let header = request.headers().get(&REQUEST_ID);
     let id = header
         .and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok())
+        .filter(|id| !id.is_nil())
         .unwrap_or_else(Uuid::now_v7);
+    let trace = TraceContext::new(request.headers(), id, rand::random());
     request.extensions_mut().insert(RequestId(id));
+    request.extensions_mut().insert(trace);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let bytes_in = request.body().size_hint().exact();
@@ -62,9 +66,11 @@ pub(crate) async fn log(
             problem.code = problem,
             key.id = key.map(|KeyId(id)| id),
             request.id = %id,
+            trace.id = %trace.trace_id.simple(),
         },
         "answered"
     );
+    response.headers_mut().extend(trace.header());
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

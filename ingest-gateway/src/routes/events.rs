@@ -14,7 +14,7 @@ use metering_log::publisher::{AppendError, Priority};
 use serde::Serialize;
 use service_kit::auth::{Caller, Scope};
 use service_kit::clock;
-use service_kit::request_log::RequestId;
+use service_kit::trace_context::TraceContext;
 use uuid::Uuid;
 
 use crate::admit::{Admitted, Share, Terms, admit};
@@ -50,7 +50,7 @@ struct Receipted {
 async fn ingest(
     State(state): State<GatewayState>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(trace): Extension<TraceContext>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: RequestBody,
@@ -60,7 +60,7 @@ async fn ingest(
         .map_err(IntoResponse::into_response)?;
     let terms = Terms {
         now: clock::now(),
-        request_id,
+        request_id: trace.trace_id,
         idempotency_key: idempotency_key(&headers).map_err(IntoResponse::into_response)?,
         bound_to: caller.tenant_id,
         atomic: is_atomic(query.as_deref()).map_err(IntoResponse::into_response)?,

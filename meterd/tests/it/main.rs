@@ -5,4 +5,5 @@ mod flights;
 mod metrics;
 mod support;
 mod tour;
+mod traces;
 mod up;
