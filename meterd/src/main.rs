@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod connect;
 mod embedded;
+mod openapi;
 mod scrape;
 mod signals;
 mod stack;

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, LogArgs, store};
+use crate::openapi;
 use crate::scrape::MetricsArgs;
 
 /// The services' own settings.
@@ -106,7 +107,8 @@ pub(crate) async fn run(
     let router = Router::new()
         .merge(ingest_gateway::router(gateway, keys.clone()))
         .merge(query_api::router(query, keys))
-        .merge(health.router());
+        .merge(health.router())
+        .merge(openapi::router());
     let router = config
         .metrics
         .expose(&metrics, router, &tasks, &behind)

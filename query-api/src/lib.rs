@@ -4,6 +4,7 @@ pub mod config;
 mod cursor;
 pub mod error;
 mod metrics;
+mod openapi;
 mod params;
 mod routes;
 pub mod state;
@@ -17,6 +18,7 @@ use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
+pub use openapi::openapi;
 pub use state::QueryState;
 
 /// Connects and checks the schema.

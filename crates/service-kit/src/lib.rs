@@ -9,6 +9,7 @@ pub mod key;
 pub mod key_watch;
 pub mod log_metrics;
 pub mod metrics;
+pub mod openapi;
 pub mod problem;
 pub mod request_log;
 pub mod telemetry;

@@ -4,15 +4,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use prometheus::core::Collector;
 pub use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry,
 };
 use prometheus::{HistogramOpts, Opts, TextEncoder};
+
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::problem::Problem;
 
@@ -60,18 +64,7 @@ impl Metrics {
 
     /// `GET /metrics`, in Prometheus' text format; it needs no key.
     pub fn router(&self) -> Router {
-        let metrics = self.clone();
-        Router::new().route("/metrics", get(move || async move { metrics.answer() }))
-    }
-
-    fn answer(&self) -> Response {
-        match self.text() {
-            Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "cannot write the metrics");
-                Problem::internal().into_response()
-            }
-        }
+        routes().with_state(self.clone()).into()
     }
 
     fn text(&self) -> prometheus::Result<String> {
@@ -79,6 +72,32 @@ impl Metrics {
         let refresh = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
         refresh.iter().for_each(|refresh| refresh());
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// The description of this route.
+pub fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Metrics> {
+    OpenApiRouter::new().routes(routes!(get_metrics))
+}
+
+/// Metrics of the process
+///
+/// For Prometheus. Not here where `METERD_METRICS_LISTEN` names another address.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Health", security(()),
+    responses((status = 200, description = "Prometheus' text format.", body = String, content_type = "text/plain")),
+)]
+async fn get_metrics(State(metrics): State<Metrics>) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot write the metrics");
+            Problem::internal().into_response()
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use axum::body::Body as RequestBody;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use axum::{Json, Router};
 use futures::future::join_all;
 use metering_core::parse::{parse_binary_cloud_event, parse_body};
@@ -15,6 +14,9 @@ use serde::Serialize;
 use service_kit::auth::{Caller, Scope};
 use service_kit::clock;
 use service_kit::trace_context::TraceContext;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::admit::{Admitted, Share, Terms, admit};
@@ -26,13 +28,15 @@ use crate::state::GatewayState;
 const METER_RECEIPT: HeaderName = HeaderName::from_static("meter-receipt");
 
 pub fn router(state: GatewayState) -> Router {
-    Router::new()
-        .route("/v1/meter/events", post(ingest))
-        .with_state(state)
+    routes().with_state(state).into()
+}
+
+pub(crate) fn routes() -> OpenApiRouter<GatewayState> {
+    OpenApiRouter::new().routes(routes!(ingest))
 }
 
 /// The body of a 202. `accepted + duplicates + rejected` is the number of events sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Receipted {
     /// Distinct events that are in the log now.
     accepted: usize,
@@ -44,9 +48,28 @@ struct Receipted {
     ids: Option<Vec<Option<Uuid>>>,
     /// Send it as `Meter-Receipt` to read answers that include these events.
     receipt: String,
+    /// What the acceptance is worth: `fsync` survives a power cut.
+    #[schema(value_type = String, pattern = "^(fsync|unverified|async)$")]
     durability: Durability,
 }
 
+/// Send events
+///
+/// One event, a list of them, or `{"events": […]}`. The answer comes when the log has made them
+/// durable, and says of each event whether it was accepted. An event counts once, however often its
+/// `tenant_id` and `id` are sent. Needs the scope `ingest`.
+#[utoipa::path(
+    post, path = "/v1/meter/events", operation_id = "ingest_events", tag = "Events",
+    params(
+        ("atomic" = Option<bool>, Query, description = "`true`: with one event refused, none is accepted"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "Visible ASCII. Makes the ids of events without one: the same key, the same ids"),
+    ),
+    responses((
+        status = 202, description = "At least one event is in the log.", body = Receipted,
+        headers(("Meter-Receipt" = String, description = "As `receipt` in the body.")),
+    )),
+)]
 async fn ingest(
     State(state): State<GatewayState>,
     caller: Caller,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_conformance::{Answer, Description};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -59,7 +60,8 @@ impl World {
         );
         let keys = Keys::default();
         keys.set_current(true);
-        let router = service_kit::http::finish(ingest_gateway::router(state, keys.clone()), &metrics);
+        let router =
+            service_kit::http::finish(ingest_gateway::router(state, keys.clone()), &metrics);
         let key = add_key(&keys, &[Scope::Ingest], None);
         Self {
             log,
@@ -76,9 +78,18 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
+        let content_type = response.headers()[header::CONTENT_TYPE].clone();
         let body = response.into_body().collect().await.unwrap().to_bytes();
+        described().check(Answer {
+            method: method.as_str(),
+            path: &path,
+            status: status.as_u16(),
+            content_type: content_type.to_str().unwrap(),
+            body: &body,
+        });
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
@@ -107,6 +118,13 @@ impl World {
             }
         }
     }
+}
+
+/// What every answer is held to.
+fn described() -> Description {
+    let mut document = service_kit::openapi::base();
+    document.merge(ingest_gateway::openapi());
+    Description::new(serde_json::to_value(document).unwrap())
 }
 
 pub(crate) fn add_key(keys: &Keys, scopes: &[Scope], tenant: Option<&str>) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod roles;
 pub(crate) mod servers;
 pub(crate) mod status;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Query(args) => roles::query(args).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Config(args) => config::run(args).await,
+            Command::Openapi => openapi::run().await,
         }
     })
 }

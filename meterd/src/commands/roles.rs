@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
+use crate::openapi;
 use crate::scrape::MetricsArgs;
 use crate::signals::StopSignals;
 use crate::stack::{watch_api_keys, watch_positions};
@@ -204,7 +205,7 @@ impl Role {
             .metrics_at
             .expose(
                 &self.metrics,
-                routes.merge(self.health.router()),
+                routes.merge(self.health.router()).merge(openapi::router()),
                 &self.tasks,
                 &self.behind,
             )

@@ -3,6 +3,7 @@
 mod exactly_once;
 mod flights;
 mod metrics;
+mod openapi;
 mod support;
 mod tour;
 mod traces;

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use metering_core::receipt;
 use service_kit::auth::{Caller, Scope};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::QueryError;
 use crate::params::Params;
@@ -17,10 +18,13 @@ use crate::state::QueryState;
 const METER_RECEIPT: &str = "meter-receipt";
 
 pub(crate) fn router(state: QueryState) -> Router {
-    Router::new()
+    routes().with_state(state).into()
+}
+
+pub(crate) fn routes() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new()
         .merge(events::router())
         .merge(aggregates::router())
-        .with_state(state)
 }
 
 /// A caller that may read, its parameters, and whatever its receipt promises is persisted.

@@ -1,5 +1,6 @@
 //! A database with usage in it, as the worker would have left it, and a client of the router.
 
+use api_conformance::{Answer as Described, Description};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -100,6 +101,13 @@ async fn new_database() -> String {
     format!("{}/{name}{query}", &url[..end])
 }
 
+/// What every answer is held to.
+fn described() -> Description {
+    let mut document = service_kit::openapi::base();
+    document.merge(query_api::openapi());
+    Description::new(serde_json::to_value(document).unwrap())
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let url = new_database().await;
@@ -161,6 +169,14 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let content_type = parts.headers.get("content-type");
+        described().check(Described {
+            method: "GET",
+            path: path.split('?').next().unwrap(),
+            status: parts.status.as_u16(),
+            content_type: content_type.map_or("", |value| value.to_str().unwrap()),
+            body: &bytes,
+        });
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer {
