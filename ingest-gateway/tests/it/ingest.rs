@@ -221,7 +221,9 @@ async fn a_clients_trace_goes_into_the_log() {
         .header("traceparent", format!("00-{trace}-b7ad6b7169203331-00"));
     let body = event("acme", 1, 1).to_string();
     let response = world.router.clone();
-    let response = response.oneshot(request.body(body.into()).unwrap()).await;
+    let response = response
+        .oneshot(request.body(Body::from(body)).unwrap())
+        .await;
     let response = response.unwrap();
     let answered = response.headers()["traceparent"].to_str().unwrap();
     let (start, end) = answered.split_at("00-".len() + trace.len() + 1);

@@ -42,7 +42,9 @@ struct AggregateList {
     /// The bounds used: those asked for, widened to whole windows.
     #[serde(serialize_with = "as_rfc3339")]
     from: DateTime<Utc>,
+    /// The end of the year 9999 is written as the year +10000, which RFC 3339 does not have.
     #[serde(serialize_with = "as_rfc3339")]
+    #[schema(value_type = String)]
     to: DateTime<Utc>,
     window: &'static str,
     timezone: &'static str,
@@ -64,7 +66,6 @@ struct AggregateRow {
     #[schema(format = DateTime)]
     window_start: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
     window_end: Option<String>,
     #[serde(flatten)]
     totals: Totals,
