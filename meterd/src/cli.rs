@@ -49,6 +49,10 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, for as long as the process runs"
+)]
 pub(crate) enum Command {
     /// Run the whole system on this machine, its servers included
     Up(Box<up::UpArgs>),
@@ -82,6 +86,8 @@ pub(crate) enum Command {
     Verify(verify::VerifyArgs),
     /// Print what a role would run with, secrets hidden
     Config(config::ConfigArgs),
+    /// Print the description of the API (OpenAPI 3.1), as `/openapi.json` has it
+    Openapi,
 }
 
 #[cfg(test)]

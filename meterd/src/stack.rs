@@ -10,6 +10,7 @@ use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
 use service_kit::key_watch::watch_keys;
+use service_kit::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,8 @@ use tokio_util::task::TaskTracker;
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, LogArgs, store};
 use crate::dashboard;
+use crate::openapi;
+use crate::scrape::MetricsArgs;
 
 /// The services' own settings.
 #[derive(Clone, Debug, clap::Args)]
@@ -44,6 +47,7 @@ pub(crate) struct StackConfig {
     pub(crate) admin_key: String,
     pub(crate) partitions: u16,
     pub(crate) services: ServiceConfigs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 /// Serves until `shutdown`, then drains: requests first, then the log's queues, then the worker.
@@ -57,13 +61,14 @@ pub(crate) async fn run(
     let StackConfig {
         services, secret, ..
     } = config;
-    let broker = Broker::connect(&BrokerArgs {
+    let metrics = Metrics::default();
+    let broker = BrokerArgs {
         nats_url: config.nats_url,
         nats_monitor_url: config.nats_monitor_url,
         partitions: config.partitions,
         log: services.log,
-    })
-    .await?;
+    };
+    let broker = Broker::connect(&broker, &metrics).await?;
     let worker_store = store(&config.postgres_url, services.worker.connections).await?;
     worker_store
         .migrate()
@@ -77,23 +82,27 @@ pub(crate) async fn run(
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
     let behind = CancellationToken::new();
     let health = Health::default();
+    health.export(&metrics);
     let keys = Keys::default();
+    keys.export(&metrics);
     let tasks = TaskTracker::new();
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
-    let publisher = broker.publisher(behind.clone()).await?;
+    let publisher = broker.publisher(&metrics, behind.clone()).await?;
     let (log, written) = (broker.log.clone(), publisher.clone());
     let worker = {
-        let (health, behind) = (health.clone(), behind.clone());
+        let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
         async move {
             let config = services.worker;
-            aggregator_worker::run(config, log, written, worker_store, &health, behind).await
+            let store = worker_store;
+            aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
     };
     let worker = tasks.spawn(worker);
     let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let (url, bucket) = (&config.postgres_url, broker.keys.clone());
-    let query = Box::pin(query_api::start(services.query, url, &secret, bucket)).await?;
+    let query = query_api::start(services.query, url, &secret, bucket, &metrics);
+    let query = Box::pin(query).await?;
     tasks.spawn(query_api::run(
         query.clone(),
         keys.clone(),
@@ -104,17 +113,24 @@ pub(crate) async fn run(
         services.gateway,
         publisher.clone(),
         &secret,
-        broker.log.durability(),
+        broker.durability,
+        &metrics,
     );
     let router = Router::new()
         .merge(ingest_gateway::router(gateway, keys.clone()))
         .merge(query_api::router(query, keys.clone()))
         .merge(quota_service::router(quota, keys))
         .merge(health.router())
+        .merge(openapi::router())
         .merge(dashboard::router());
+    let router = config
+        .metrics
+        .expose(&metrics, router, &services.http, (&tasks, &behind))
+        .await?;
     health.wait_ready().await;
     on_ready();
-    http::serve(listener, http::finish(router), &services.http, shutdown).await;
+    let router = http::finish(router, &metrics);
+    http::serve(listener, router, &services.http, shutdown).await;
     behind.cancel();
     publisher.drained().await;
     tasks.close();
