@@ -349,7 +349,12 @@ def main() -> int:
     if options.deliver:
         print(json.dumps(deliver(*options.deliver)), flush=True)
         os._exit(0)
-    with subprocess.Popen([sys.executable, "-c", SINK], stdout=subprocess.PIPE, text=True) as sink:
+    with subprocess.Popen(
+        [sys.executable, "-c", SINK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as sink:
         assert sink.stdout is not None
         url = sink.stdout.readline().strip()
         found: dict[str, float] = {}

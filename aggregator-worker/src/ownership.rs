@@ -127,8 +127,11 @@ impl Owned {
         };
         self.state.metrics.partitions.dec();
         stop.cancel();
-        if let Err(error) = task.await {
-            tracing::error!(partition, %error, "the partition's reader died");
+        match timeout(PATIENCE, task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(partition, %error, "the partition's reader died"),
+            // It ends with its statement; until then the position keeps others safe from it.
+            Err(_) => tracing::warn!(partition, "the partition's reader waits for Postgres"),
         }
         self.state.alarms.clear(partition);
         tracing::info!(partition, "gave up a partition");

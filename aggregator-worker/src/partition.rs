@@ -36,6 +36,8 @@ pub(crate) struct Partition {
 
 /// Why reading ended.
 enum Ended {
+    /// It was asked to.
+    Stopped,
     /// Going on would skip something: somebody has to look.
     Alarm(String),
     /// Another worker wrote what this one was about to write.
@@ -67,17 +69,13 @@ impl Partition {
         }
     }
 
-    /// Reads until `stop`. To be stopped in mid-transaction is harmless: it is rolled back, or, if
-    /// its commit was under way, the position says so.
+    /// Reads until `stop`, which ends the waiting for records, never a question to Postgres: a
+    /// connection that is given back in the middle of one may hand its answer to the next user.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        stop.run_until_cancelled(Box::pin(self.read_for_ever()))
-            .await;
-    }
-
-    async fn read_for_ever(&mut self) {
-        loop {
-            let Err(ended) = self.read().await;
+        while !stop.is_cancelled() {
+            let Err(ended) = Box::pin(self.read(&stop)).await;
             let failed = match ended {
+                Ended::Stopped => return,
                 Ended::Overtaken => {
                     self.state.metrics.overtaken.inc();
                     tracing::info!(partition = self.number, "another worker was faster");
@@ -85,7 +83,7 @@ impl Partition {
                 }
                 Ended::Alarm(reason) => {
                     self.state.alarms.raise(self.number, &reason);
-                    return std::future::pending().await;
+                    return stop.cancelled().await;
                 }
                 Ended::AnotherLog { position, error } => {
                     match self.rewind(position, &error).await {
@@ -101,13 +99,14 @@ impl Partition {
                 error = &*failed as &dyn std::error::Error,
                 "trying again from the position in Postgres"
             );
-            tokio::time::sleep(self.backoff).await;
+            stop.run_until_cancelled(tokio::time::sleep(self.backoff))
+                .await;
             self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
         }
     }
 
     /// From the position in Postgres onwards.
-    async fn read(&mut self) -> Result<Infallible, Ended> {
+    async fn read(&mut self, stop: &CancellationToken) -> Result<Infallible, Ended> {
         let mut position = self.load().await?;
         let mut reader = Reader::open(self.state.log.clone(), self.number, position)
             .await
@@ -119,15 +118,19 @@ impl Partition {
         };
         self.state.alarms.clear(self.number);
         loop {
-            let batch = match self.pay_log().await {
-                Ok(()) => reader.next_batch(limits).await,
+            let paid = self.pay_log().await;
+            let next = stop.run_until_cancelled(reader.next_batch(limits));
+            let batch = match paid {
+                Ok(()) => next.await,
                 // A log that takes no records must not stop its being read: that empties it.
-                Err(_) => match timeout(PAY_AGAIN, reader.next_batch(limits)).await {
+                Err(_) => match timeout(PAY_AGAIN, next).await {
                     Ok(batch) => batch,
                     Err(_) => continue,
                 },
             };
-            let batch = batch.map_err(|error| refuse(position, error))?;
+            let batch = batch
+                .ok_or(Ended::Stopped)?
+                .map_err(|error| refuse(position, error))?;
             position = self.write(position, &batch).await?;
             self.backoff = FIRST_BACKOFF;
         }

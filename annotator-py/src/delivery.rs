@@ -169,8 +169,11 @@ impl<'a> Delivery<'a> {
         let Some(directory) = &config.spool_dir else {
             return;
         };
+        // Locked first: a segment that is neither an orphan any more nor ours yet would be missed by
+        // who asks whether anything is left.
+        let mut segments = lock(&self.core.segments);
         let found = spool::adopt(directory, Some(config.owner()), clock::now_ms());
-        lock(&self.core.segments).extend(found.into_iter().map(Arc::new));
+        segments.extend(found.into_iter().map(Arc::new));
     }
 
     fn send(&mut self, at_once: bool) {

@@ -82,6 +82,8 @@ class Meterd:
         self.process = subprocess.Popen(
             [METERD, "up", "--data-dir", home, "--listen", "127.0.0.1:0"],
             cwd=REPOSITORY,
+            # Several may run at once, on a disk that others fill too.
+            env={**os.environ, "METERD_LOG_MAX_BYTES": str(1 << 28)},
             stdout=subprocess.DEVNULL,
             stderr=(home.parent / "meterd.log").open("w"),
         )

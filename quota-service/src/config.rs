@@ -54,8 +54,8 @@ impl Config {
             self.deadline_ms
         );
         ensure!(
-            (10..=30_000).contains(&self.write_interval_ms),
-            "METERD_QUOTA_WRITE_INTERVAL_MS is {}; it must be 10 to 30000",
+            (10..=5_000).contains(&self.write_interval_ms),
+            "METERD_QUOTA_WRITE_INTERVAL_MS is {}; it must be 10 to 5000",
             self.write_interval_ms
         );
         ensure!(

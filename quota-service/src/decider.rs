@@ -58,7 +58,7 @@ pub(crate) async fn run(state: QuotaState, partition: Arc<Partition>, health: He
         health,
     };
     loop {
-        let Err(ended) = decider.fold().await;
+        let Err(ended) = Box::pin(decider.fold()).await;
         decider.partition.set_folded(0);
         let number = decider.partition.number;
         decider.health.not_ready(ended.to_string());

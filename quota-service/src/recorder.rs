@@ -30,7 +30,7 @@ const LIMITS: BatchLimits = BatchLimits {
 const MAX_DECISIONS: usize = 50_000;
 /// A write takes at most one in so many parts of the time.
 const WRITE_SHARE: u32 = 10;
-pub(crate) const LONGEST_INTERVAL: Duration = Duration::from_secs(30);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the lock session shows that it is alive.
 const PING: Duration = Duration::from_secs(1);
 /// Pause after a failure, and between two looks whether the partition is free.

@@ -142,17 +142,23 @@ async fn ended(mut running: JoinSet<Result<String, Elapsed>>) -> Answers {
     answers
 }
 
-/// Sends one event after the other until `stop`; each has to be accepted.
+/// Sends one event after the other until `stop`; the gateway has to take each. What the broker's
+/// disk does not confirm in time is sent again, as a producer does, and counts as one that was slow.
 async fn produce(url: String, key: String, stop: CancellationToken) -> Vec<Duration> {
     let client = reqwest::Client::new();
     let mut latencies = Vec::new();
+    let mut started = Instant::now();
     while !stop.is_cancelled() {
-        let started = Instant::now();
         let request = client.post(format!("{url}/v1/meter/events"));
         let answer = request.bearer_auth(&key).body(EVENT).send().await;
         let answer = answer.expect("an answer");
-        assert_eq!(answer.status(), 202, "{:?}", answer.text().await);
-        latencies.push(started.elapsed());
+        if answer.status() == 202 {
+            latencies.push(started.elapsed());
+            started = Instant::now();
+            continue;
+        }
+        let problem: serde_json::Value = answer.json().await.expect("a problem");
+        assert!(problem["outcomes"].is_array(), "{problem}");
     }
     latencies.sort();
     latencies

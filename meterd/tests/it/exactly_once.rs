@@ -21,7 +21,7 @@ use crate::support::usage::{Event, RANGE, Usage};
 const PRODUCERS: u64 = 4;
 const PARTITIONS: u16 = 2;
 /// How long what was acknowledged may take to be visible once everything runs again.
-const VISIBLE: Duration = Duration::from_mins(1);
+const VISIBLE: Duration = Duration::from_mins(2);
 /// A suspended worker's transaction ends after 10 s.
 const TAKE_OVER: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);

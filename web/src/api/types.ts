@@ -68,3 +68,45 @@ export interface ApiKeyList {
 }
 
 export type CreatedApiKey = Omit<ApiKey, "last_used_at"> & { secret: string };
+
+export const PERIODS = ["minutely", "hourly", "daily", "weekly", "monthly", "yearly", "lifetime"] as const;
+export const ENFORCEMENTS = ["hard", "soft", "shadow"] as const;
+
+export interface Quota {
+  id: string;
+  tenant_id: string;
+  feature: string;
+  resource: string | null;
+  name: string;
+  limit: number;
+  period: (typeof PERIODS)[number];
+  timezone: string;
+  enforcement: (typeof ENFORCEMENTS)[number];
+  /** Per cent of the limit. */
+  alert_threshold: number | null;
+  status: "active" | "warming";
+}
+
+/** Of one limit. The integers come as texts where they may be large. */
+export interface LimitUse {
+  quota_id: string;
+  limit: number;
+  used: string;
+  reserved: string;
+  reset_at: string | null;
+}
+
+export interface Decision {
+  allowed: boolean;
+  limits: LimitUse[];
+}
+
+export interface Alert {
+  id: string;
+  feature: string;
+  limit: number;
+  alert_threshold: number;
+  used: string;
+  raised_at: string;
+  delivered_at: string | null;
+}

@@ -27,7 +27,7 @@ import { useSetSearch } from "@/lib/search";
 const route = getRouteApi("/app/events");
 
 /** Between two looks for newer events. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 
 export function Events() {
   const subject = useSubject();

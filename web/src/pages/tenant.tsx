@@ -9,6 +9,8 @@ import { Button } from "@/components/ui/button";
 import { Cards } from "@/features/dashboard/cards";
 import { Top } from "@/features/dashboard/top";
 import { Trend } from "@/features/dashboard/trend";
+import { AlertsPanel } from "@/features/quotas/alerts-panel";
+import { QuotasPanel } from "@/features/quotas/quotas-panel";
 import { previousPeriod, useSubject } from "@/features/subject";
 import { Daily } from "@/features/tenants/daily";
 import { freshnessQuery, groupsRequest, tenantsQuery } from "@/features/usage";
@@ -53,6 +55,7 @@ export function Tenant() {
           />
         }
       />
+      <QuotasPanel tenant={tenant} />
       <Trend
         subject={subject}
         window={window}
@@ -66,6 +69,7 @@ export function Tenant() {
         <Top subject={subject} by="feature" />
       </div>
       <Daily subject={subject} />
+      <AlertsPanel tenant={tenant} />
     </Page>
   );
 }

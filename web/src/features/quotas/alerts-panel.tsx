@@ -1,0 +1,43 @@
+import { useQuery } from "@tanstack/react-query";
+import { useLiveInterval } from "@/components/live-toggle";
+import { Panel } from "@/components/panel";
+import { Badge } from "@/components/ui/badge";
+import { formatExact } from "@/lib/number";
+import { useZone } from "@/lib/search";
+import { formatInstant } from "@/lib/time";
+import { alertsQuery } from "./api";
+
+/** When a tenant came near to a limit, the latest first. */
+export function AlertsPanel({ tenant }: { tenant: string }) {
+  const query = useQuery({ ...alertsQuery(tenant), refetchInterval: useLiveInterval() });
+  const zone = useZone();
+  return (
+    <Panel
+      title="Alerts"
+      height="min-h-16"
+      query={query}
+      isEmpty={({ data }) => data.length === 0}
+      empty={<p className="py-4 text-muted-foreground">None so far.</p>}
+    >
+      {({ data }) => (
+        <ul className="max-h-72 divide-y overflow-y-auto">
+          {data.map((alert) => (
+            <li key={alert.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 py-2">
+              <span className="tabular-nums text-muted-foreground">
+                {formatInstant(alert.raised_at, zone)}
+              </span>
+              <span className="min-w-0 truncate font-medium">{alert.feature}</span>
+              <span className="tabular-nums">
+                {formatExact(BigInt(alert.used))} of {formatExact(alert.limit)}, alert at{" "}
+                {alert.alert_threshold} %
+              </span>
+              <Badge variant="outline" className="ml-auto">
+                {alert.delivered_at ? "delivered" : "recorded"}
+              </Badge>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
