@@ -109,6 +109,11 @@ const REQUEST_PROBLEMS: &[Documented] = &[
     ),
     (422, "empty_batch", "There is no event in the batch."),
     (
+        429,
+        "rate_limited",
+        "The key's events a second are used up; Retry-After says when there are more.",
+    ),
+    (
         422,
         "all_rejected",
         "No event was accepted; `errors` has each.",

@@ -49,10 +49,6 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one, for as long as the process runs"
-)]
 pub(crate) enum Command {
     /// Run the whole system on this machine, its servers included
     Up(Box<up::UpArgs>),

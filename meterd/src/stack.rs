@@ -5,6 +5,7 @@ use axum::Router;
 use ingest_gateway::GatewayState;
 use metering_log::Publisher;
 use metering_log::keys::KeyBucket;
+use metering_store::Store;
 use quota_service::QuotaState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
@@ -70,14 +71,7 @@ pub(crate) async fn run(
     };
     let broker = Broker::connect(&broker, &metrics).await?;
     let worker_store = store(&config.postgres_url, services.worker.connections).await?;
-    worker_store
-        .migrate()
-        .await
-        .context("cannot migrate the database")?;
-    let installed = admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
-    if !installed {
-        tracing::warn!("the key in admin.key was deleted; delete the file to get a new one");
-    }
+    prepare(&worker_store, &broker.keys, &config.admin_key).await?;
 
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
     let behind = CancellationToken::new();
@@ -89,15 +83,14 @@ pub(crate) async fn run(
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
     let publisher = broker.publisher(&metrics, behind.clone()).await?;
     let (log, written) = (broker.log.clone(), publisher.clone());
-    let worker = {
+    let worker = tasks.spawn({
         let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
         async move {
             let config = services.worker;
             let store = worker_store;
             aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
-    };
-    let worker = tasks.spawn(worker);
+    });
     let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let (url, bucket) = (&config.postgres_url, broker.keys.clone());
@@ -136,6 +129,18 @@ pub(crate) async fn run(
     tasks.close();
     tasks.wait().await;
     worker.await.context("the worker panicked")?
+}
+
+/// This version's schema, and the key of whoever started this.
+async fn prepare(store: &Store, keys: &KeyBucket, admin_key: &str) -> Result<()> {
+    store
+        .migrate()
+        .await
+        .context("cannot migrate the database")?;
+    if !admin_key::install(store, keys, admin_key).await? {
+        tracing::warn!("the key in admin.key was deleted; delete the file to get a new one");
+    }
+    Ok(())
 }
 
 /// The task that keeps `keys` current.

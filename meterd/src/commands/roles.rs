@@ -191,7 +191,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     ));
     let url = &args.database.postgres_url;
     let bucket = broker.keys.clone();
-    let starting = query_api::start(args.config, url, &args.secret.secret, bucket);
+    let starting = query_api::start(args.config, url, &args.secret.secret, bucket, &role.metrics);
     let state = Box::pin(starting).await?;
     role.tasks.spawn(query_api::run(
         state.clone(),
