@@ -2,13 +2,16 @@
 
 mod alarms;
 mod apply;
+mod books;
 mod caches;
 pub mod config;
 pub mod decode;
 mod letters;
+mod metrics;
 mod ownership;
 mod partition;
 pub mod persist;
+mod report;
 mod state;
 mod trim;
 
@@ -17,12 +20,15 @@ use std::sync::Arc;
 use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
 use service_kit::health::Health;
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::alarms::Alarms;
+use crate::books::Books;
 pub use crate::config::Config;
+use crate::metrics::WorkerMetrics;
 use crate::state::State;
 
 /// Runs a worker until `shutdown`.
@@ -43,22 +49,28 @@ pub async fn run(
     publisher: Publisher,
     store: Store,
     health: &Health,
+    metrics: &Metrics,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     config.validate()?;
     store.check_schema().await?;
+    let books = Books::default();
+    books.export(metrics);
+    let metrics = WorkerMetrics::new(metrics, &store);
     let state = State {
         config: Arc::new(config),
         log,
         publisher,
         store,
-        alarms: Alarms::new(health.part("worker")),
+        alarms: Alarms::new(health.part("worker"), metrics.alarm.clone()),
+        metrics,
     };
     // Distinguishes this worker's session from the others'; 32 random bits are plenty for a few.
     let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
     let worker = i32::from_le_bytes([a, b, c, d]);
     let tasks = TaskTracker::new();
     tasks.spawn(trim::trim_for_ever(state.clone(), shutdown.clone()));
+    tasks.spawn(books.keep(state.clone(), shutdown.clone()));
     tasks.spawn(ownership::own_partitions(state, worker, shutdown));
     tasks.close();
     tasks.wait().await;

@@ -118,12 +118,14 @@ impl Owned {
         let partition = Partition::new(number, self.state.clone());
         let task = self.tasks.spawn(partition.run(stop.clone()));
         self.partitions.insert(number, Reading { stop, task });
+        self.state.metrics.partitions.inc();
     }
 
     async fn release(&mut self, partition: u16) {
         let Some(Reading { stop, task }) = self.partitions.remove(&partition) else {
             return;
         };
+        self.state.metrics.partitions.dec();
         stop.cancel();
         match timeout(PATIENCE, task).await {
             Ok(Ok(())) => {}

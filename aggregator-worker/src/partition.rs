@@ -1,7 +1,7 @@
 //! One partition, read in order and written batch by batch.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metering_core::envelope::EncodedRecord;
 use metering_core::{Position, Record};
@@ -12,8 +12,9 @@ use service_kit::clock::now;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::decode::decode;
-use crate::persist::{Outcome, Persister, Step};
+use crate::decode::{Decoded, decode};
+use crate::persist::{CONFLICT, Outcome, Persister, Remark, Step};
+use crate::report;
 use crate::state::State;
 
 /// Pause after the first failure; it doubles with each further one.
@@ -76,6 +77,7 @@ impl Partition {
             let failed = match ended {
                 Ended::Stopped => return,
                 Ended::Overtaken => {
+                    self.state.metrics.overtaken.inc();
                     tracing::info!(partition = self.number, "another worker was faster");
                     continue;
                 }
@@ -91,6 +93,7 @@ impl Partition {
                 }
                 Ended::Failed(error) => error,
             };
+            self.state.metrics.retries.inc();
             tracing::warn!(
                 partition = self.number,
                 error = &*failed as &dyn std::error::Error,
@@ -150,16 +153,11 @@ impl Partition {
                 to,
                 stream_time: last.stream_time,
             };
+            let begun = Instant::now();
             match self.persister.persist(step, &decoded, now()).await? {
                 Outcome::Overtaken => return Err(Ended::Overtaken),
-                Outcome::Committed { counters, owed } => {
-                    tracing::debug!(
-                        partition = self.number,
-                        seq = to.seq,
-                        logged = counters.logged,
-                        persisted = counters.persisted,
-                        "persisted a batch"
-                    );
+                Outcome::Committed { owed, remarks, .. } => {
+                    self.committed(step, &decoded, &remarks, begun.elapsed());
                     self.owing |= owed > 0;
                 }
             }
@@ -169,6 +167,17 @@ impl Partition {
             Some(unknown) => Err(Ended::Alarm(unknown.to_string())),
             None => Ok(position),
         }
+    }
+
+    fn committed(&self, step: Step, batch: &Decoded<'_>, remarks: &[Remark], took: Duration) {
+        self.state.metrics.committed(batch, took, now());
+        let dead = remarks.iter().filter(|remark| remark.code != CONFLICT);
+        let dead = dead.map(|remark| remark.code);
+        for code in dead.chain(batch.letters.iter().map(|letter| letter.code)) {
+            let letters = &self.state.metrics.dead_letters;
+            letters.with_label_values(&[code]).inc();
+        }
+        report::log(step, batch, remarks, took);
     }
 
     async fn load(&self) -> Result<Position, Ended> {
@@ -186,6 +195,7 @@ impl Partition {
     /// The stream was replaced or restored: everything it holds is read again. What had been
     /// counted is recognised by its key.
     async fn rewind(&self, position: Position, error: &ReaderError) -> anyhow::Result<()> {
+        self.state.metrics.rewinds.inc();
         tracing::error!(
             partition = self.number,
             seq = position.seq,

@@ -31,13 +31,27 @@ pub struct Step {
     pub stream_time: DateTime<Utc>,
 }
 
+/// A record that did not do what its sender meant, and whose it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remark {
+    pub position: RecordPosition,
+    /// Of its dead letter, or [`CONFLICT`].
+    pub code: &'static str,
+    pub request_id: Uuid,
+}
+
+/// A duplicate with another payload than the first.
+pub const CONFLICT: &str = "conflict";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Everything is in the database.
     Committed {
         counters: Counters,
         /// Records that are now owed to the log.
         owed: usize,
+        /// In no particular order.
+        remarks: Vec<Remark>,
     },
     /// The position is no longer `from`: another worker was faster, nothing was written.
     Overtaken,
@@ -168,6 +182,7 @@ impl Persister {
         Ok(Outcome::Committed {
             counters: judged.counters,
             owed: refused.len() + judged.late_repeats.len(),
+            remarks: judged.remarks,
         })
     }
 }
@@ -228,6 +243,7 @@ struct Judged<'a> {
     letters: Vec<DeadLetter<'a>>,
     /// Repeats from so far back that the quotas may have counted them.
     late_repeats: Vec<RecordPosition>,
+    remarks: Vec<Remark>,
     counters: Counters,
 }
 
@@ -249,11 +265,11 @@ fn judge_all<'a>(
         numbers: Vec::with_capacity(prepared.len()),
         letters: Vec::new(),
         late_repeats: Vec::new(),
+        remarks: Vec::new(),
         counters: Counters::default(),
     };
-    let counters = &mut judged.counters;
     for (number, (record, seen)) in prepared.iter().zip(seen).enumerate() {
-        counters.logged += 1;
+        judged.counters.logged += 1;
         let position = record.logged.position;
         let is_late = seen.as_ref().is_some_and(|first| is_late(position, first));
         judged.late_repeats.extend(is_late.then_some(position));
@@ -262,21 +278,21 @@ fn judge_all<'a>(
             record.countable,
         ) {
             (Verdict::Counted, Some((resource, feature))) => {
-                counters.persisted += 1;
+                judged.counters.persisted += 1;
                 judged.numbers.push(number);
                 judged
                     .counted
                     .push(new_event(record, resource, feature, now));
             }
-            (Verdict::Duplicate, _) => counters.duplicate += 1,
+            (Verdict::Duplicate, _) => judged.counters.duplicate += 1,
             (Verdict::Conflict, _) => {
-                counters.duplicate += 1;
-                counters.conflict += 1;
+                judged.counters.duplicate += 1;
+                judged.counters.conflict += 1;
+                judged.remarks.push(remark(record.logged, CONFLICT));
             }
             (Verdict::Dead(reason), _) => {
-                counters.dead += 1;
-                let letter = letters::of_report(record.logged, "invalid_event", reason.to_owned());
-                judged.letters.push(letter);
+                judged.counters.dead += 1;
+                judged.bury(record.logged, "invalid_event", reason.to_owned());
             }
             (Verdict::Counted, None) => {
                 unreachable!("a report that counts was countable before it was known to be new")
@@ -287,15 +303,27 @@ fn judge_all<'a>(
 }
 
 impl<'a> Judged<'a> {
+    fn bury(&mut self, logged: &Logged<'a>, code: &'static str, detail: String) {
+        self.letters.push(letters::of_report(logged, code, detail));
+        self.remarks.push(remark(logged, code));
+    }
+
     /// Moves what Postgres refused from the counted to the dead.
     fn refuse(&mut self, refused: &[apply::Refused], prepared: &[Prepared<'_, 'a>]) {
         for refusal in refused {
             let logged = prepared[self.numbers[refusal.number]].logged;
-            let letter = letters::of_report(logged, refusal.code, refusal.detail.clone());
-            self.letters.push(letter);
+            self.bury(logged, refusal.code, refusal.detail.clone());
             self.counters.persisted -= 1;
             self.counters.dead += 1;
         }
+    }
+}
+
+fn remark(logged: &Logged<'_>, code: &'static str) -> Remark {
+    Remark {
+        position: logged.position,
+        code,
+        request_id: logged.report.request_id,
     }
 }
 

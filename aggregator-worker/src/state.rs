@@ -7,6 +7,7 @@ use metering_store::Store;
 
 use crate::alarms::Alarms;
 use crate::config::Config;
+use crate::metrics::WorkerMetrics;
 
 #[derive(Clone)]
 pub(crate) struct State {
@@ -15,4 +16,5 @@ pub(crate) struct State {
     pub(crate) publisher: Publisher,
     pub(crate) store: Store,
     pub(crate) alarms: Alarms,
+    pub(crate) metrics: WorkerMetrics,
 }

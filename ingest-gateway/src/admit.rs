@@ -23,6 +23,7 @@ const IDEMPOTENCY_NAMESPACE: Uuid = Uuid::from_u128(0x6d65_7465_7264_5f69_8465_6
 /// What is known of a request besides its events.
 pub struct Terms {
     pub now: DateTime<Utc>,
+    /// The request's trace.
     pub request_id: Uuid,
     pub idempotency_key: Option<String>,
     /// The only tenant the caller may write.

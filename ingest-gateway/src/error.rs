@@ -19,12 +19,13 @@ const MEDIA_TYPES: &str = "application/json, application/x-ndjson, application/c
 const ENCODINGS: &str = "gzip, zstd";
 
 /// A refused event of a batch.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Rejected {
     /// Place in the request, from 0.
     pub index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Uuid>,
+    #[schema(value_type = String)]
     pub code: Code,
     pub detail: String,
 }

@@ -6,11 +6,14 @@ mod body;
 pub mod config;
 mod content;
 pub mod error;
+mod metrics;
+mod openapi;
 pub mod routes;
 pub mod state;
 
 use axum::{Router, middleware};
 pub use config::Config;
+pub use openapi::openapi;
 use service_kit::auth::{self, Keys};
 pub use state::GatewayState;
 

@@ -7,11 +7,13 @@ use metering_core::redact::Redaction;
 use metering_core::signed::SigningKey;
 use metering_log::backend::Durability;
 use metering_log::publisher::Publisher;
+use service_kit::metrics::Metrics;
 use service_kit::rate_limit::RateLimits;
 use tokio::sync::Semaphore;
 
 use crate::body::SharedMemory;
 use crate::config::Config;
+use crate::metrics::GatewayMetrics;
 
 #[derive(Clone)]
 pub struct GatewayState {
@@ -21,6 +23,7 @@ pub struct GatewayState {
     /// What an acknowledgement of the log is worth.
     pub(crate) durability: Durability,
     pub(crate) bounds: Bounds,
+    pub(crate) metrics: GatewayMetrics,
 }
 
 /// What derives from the deployment's secret.
@@ -44,7 +47,13 @@ pub(crate) struct Bounds {
 
 impl GatewayState {
     /// `secret` is the deployment's, `durability` what an acknowledgement of the log is worth.
-    pub fn new(config: Config, publisher: Publisher, secret: &str, durability: Durability) -> Self {
+    pub fn new(
+        config: Config,
+        publisher: Publisher,
+        secret: &str,
+        durability: Durability,
+        metrics: &Metrics,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             publisher,
@@ -54,6 +63,7 @@ impl GatewayState {
                 redaction: Redaction::new(config.metadata_redact.clone(), secret),
             }),
             durability,
+            metrics: GatewayMetrics::register(&metrics.registry),
             bounds: Bounds {
                 memory: SharedMemory::new(config.memory_bytes),
                 parsers: Arc::new(Semaphore::new(cores)),

@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Verify(verify::VerifyArgs),
     /// Print what a role would run with, secrets hidden
     Config(config::ConfigArgs),
+    /// Print the description of the API (OpenAPI 3.1), as `/openapi.json` has it
+    Openapi,
 }
 
 #[cfg(test)]

@@ -7,11 +7,14 @@ use anyhow::{Context, Result};
 use metering_log::keys::KeyBucket;
 use metering_log::nats::ConnectError;
 use metering_log::{
-    BackendError, NatsBackend, NatsConfig, Publisher, PublisherConfig, partitions, topology,
+    BackendError, Durability, NatsBackend, NatsConfig, Publisher, PublisherConfig, SharedBackend,
+    partitions, topology,
 };
 use metering_store::Store;
 use service_kit::clock;
 use service_kit::health::HealthReporter;
+use service_kit::log_metrics::{self, MeasuredLog};
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -82,14 +85,16 @@ pub(crate) struct LogArgs {
 
 /// A connected broker.
 pub(crate) struct Broker {
-    pub(crate) log: Arc<NatsBackend>,
+    pub(crate) log: SharedBackend,
+    /// What its confirmations are worth.
+    pub(crate) durability: Durability,
     pub(crate) keys: KeyBucket,
     /// What the log has, which is not always what was asked for.
     pub(crate) partitions: u16,
 }
 
 impl Broker {
-    pub(crate) async fn connect(args: &BrokerArgs) -> Result<Self> {
+    pub(crate) async fn connect(args: &BrokerArgs, metrics: &Metrics) -> Result<Self> {
         let config = NatsConfig {
             url: args.nats_url.clone(),
             monitor_url: args.nats_monitor_url.clone(),
@@ -116,7 +121,8 @@ impl Broker {
             .await
             .context("cannot open the bucket of API keys")?;
         Ok(Self {
-            log: Arc::new(log),
+            durability: log.durability(),
+            log: Arc::new(MeasuredLog::new(Arc::new(log), metrics)),
             keys,
             partitions,
         })
@@ -125,10 +131,11 @@ impl Broker {
     /// Connects, and tries again for as long as the broker is away; whoever asks `part` is told why.
     pub(crate) async fn connect_patiently(
         args: &BrokerArgs,
+        metrics: &Metrics,
         part: &HealthReporter,
     ) -> Result<Self> {
         loop {
-            match Box::pin(Self::connect(args)).await {
+            match Box::pin(Self::connect(args, metrics)).await {
                 Err(error) if is_away(&error) => {
                     tracing::warn!("{error:#}; trying again");
                     part.not_ready("NATS does not answer");
@@ -140,7 +147,11 @@ impl Broker {
     }
 
     /// The publisher of this process.
-    pub(crate) async fn publisher(&self, shutdown: CancellationToken) -> Result<Publisher> {
+    pub(crate) async fn publisher(
+        &self,
+        metrics: &Metrics,
+        shutdown: CancellationToken,
+    ) -> Result<Publisher> {
         let config = PublisherConfig {
             generation: topology::GENERATION,
             partitions: self.partitions,
@@ -148,9 +159,11 @@ impl Broker {
             publish_timeout: BROKER_TIMEOUT,
             clock: clock::now,
         };
-        Publisher::start(self.log.clone(), config, shutdown)
+        let publisher = Publisher::start(self.log.clone(), config, shutdown)
             .await
-            .context(STREAMS)
+            .context(STREAMS)?;
+        log_metrics::export(&publisher, metrics);
+        Ok(publisher)
     }
 }
 

@@ -8,6 +8,8 @@ mod connect;
 mod dashboard;
 mod demo;
 mod embedded;
+mod openapi;
+mod scrape;
 mod signals;
 mod stack;
 

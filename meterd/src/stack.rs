@@ -5,11 +5,13 @@ use axum::Router;
 use ingest_gateway::GatewayState;
 use metering_log::Publisher;
 use metering_log::keys::KeyBucket;
+use metering_store::Store;
 use quota_service::QuotaState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
 use service_kit::key_watch::watch_keys;
+use service_kit::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, LogArgs, store};
 use crate::dashboard;
+use crate::openapi;
+use crate::scrape::MetricsArgs;
 
 /// The services' own settings.
 #[derive(Clone, Debug, clap::Args)]
@@ -44,6 +48,7 @@ pub(crate) struct StackConfig {
     pub(crate) admin_key: String,
     pub(crate) partitions: u16,
     pub(crate) services: ServiceConfigs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 /// Serves until `shutdown`, then drains: requests first, then the log's queues, then the worker.
@@ -57,43 +62,40 @@ pub(crate) async fn run(
     let StackConfig {
         services, secret, ..
     } = config;
-    let broker = Broker::connect(&BrokerArgs {
+    let metrics = Metrics::default();
+    let broker = BrokerArgs {
         nats_url: config.nats_url,
         nats_monitor_url: config.nats_monitor_url,
         partitions: config.partitions,
         log: services.log,
-    })
-    .await?;
+    };
+    let broker = Broker::connect(&broker, &metrics).await?;
     let worker_store = store(&config.postgres_url, services.worker.connections).await?;
-    worker_store
-        .migrate()
-        .await
-        .context("cannot migrate the database")?;
-    let installed = admin_key::install(&worker_store, &broker.keys, &config.admin_key).await?;
-    if !installed {
-        tracing::warn!("the key in admin.key was deleted; delete the file to get a new one");
-    }
+    prepare(&worker_store, &broker.keys, &config.admin_key).await?;
 
     // Not `shutdown`: what accepted requests have queued is still to be sent and written.
     let behind = CancellationToken::new();
     let health = Health::default();
+    health.export(&metrics);
     let keys = Keys::default();
+    keys.export(&metrics);
     let tasks = TaskTracker::new();
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
-    let publisher = broker.publisher(behind.clone()).await?;
+    let publisher = broker.publisher(&metrics, behind.clone()).await?;
     let (log, written) = (broker.log.clone(), publisher.clone());
-    let worker = {
-        let (health, behind) = (health.clone(), behind.clone());
+    let worker = tasks.spawn({
+        let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
         async move {
             let config = services.worker;
-            aggregator_worker::run(config, log, written, worker_store, &health, behind).await
+            let store = worker_store;
+            aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
-    };
-    let worker = tasks.spawn(worker);
+    });
     let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let (url, bucket) = (&config.postgres_url, broker.keys.clone());
-    let query = Box::pin(query_api::start(services.query, url, &secret, bucket)).await?;
+    let query = query_api::start(services.query, url, &secret, bucket, &metrics);
+    let query = Box::pin(query).await?;
     tasks.spawn(query_api::run(
         query.clone(),
         keys.clone(),
@@ -104,22 +106,41 @@ pub(crate) async fn run(
         services.gateway,
         publisher.clone(),
         &secret,
-        broker.log.durability(),
+        broker.durability,
+        &metrics,
     );
     let router = Router::new()
         .merge(ingest_gateway::router(gateway, keys.clone()))
         .merge(query_api::router(query, keys.clone()))
         .merge(quota_service::router(quota, keys))
         .merge(health.router())
+        .merge(openapi::router())
         .merge(dashboard::router());
+    let router = config
+        .metrics
+        .expose(&metrics, router, &services.http, (&tasks, &behind))
+        .await?;
     health.wait_ready().await;
     on_ready();
-    http::serve(listener, http::finish(router), &services.http, shutdown).await;
+    let router = http::finish(router, &metrics);
+    http::serve(listener, router, &services.http, shutdown).await;
     behind.cancel();
     publisher.drained().await;
     tasks.close();
     tasks.wait().await;
     worker.await.context("the worker panicked")?
+}
+
+/// This version's schema, and the key of whoever started this.
+async fn prepare(store: &Store, keys: &KeyBucket, admin_key: &str) -> Result<()> {
+    store
+        .migrate()
+        .await
+        .context("cannot migrate the database")?;
+    if !admin_key::install(store, keys, admin_key).await? {
+        tracing::warn!("the key in admin.key was deleted; delete the file to get a new one");
+    }
+    Ok(())
 }
 
 /// The task that keeps `keys` current.

@@ -4,7 +4,9 @@ pub mod config;
 mod cursor;
 pub mod error;
 pub mod keys;
+mod metrics;
 mod new_key;
+mod openapi;
 mod params;
 mod routes;
 pub mod state;
@@ -15,9 +17,11 @@ use metering_log::keys::KeyBucket;
 use metering_store::Store;
 use service_kit::auth::{self, Keys};
 use service_kit::health::Health;
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
+pub use openapi::openapi;
 pub use state::QueryState;
 
 /// Connects and checks the schema.
@@ -28,12 +32,13 @@ pub async fn start(
     postgres_url: &str,
     secret: &str,
     keys: KeyBucket,
+    metrics: &Metrics,
 ) -> anyhow::Result<QueryState> {
     config.validate()?;
     let (connections, timeout) = (config.connections, config.statement_timeout());
     let store = Store::connect_for_reads(postgres_url, connections, timeout).await?;
     store.check_schema().await?;
-    Ok(QueryState::new(store, secret, keys))
+    Ok(QueryState::new(store, secret, keys, metrics))
 }
 
 /// The routes.

@@ -14,6 +14,7 @@ use metering_log::{
 };
 use metering_store::{Store, sqlx};
 use service_kit::health::Health;
+use service_kit::metrics::Metrics;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +77,18 @@ impl World {
             let (log, publisher, store) =
                 (self.log.clone(), self.publisher.clone(), self.store.clone());
             let (health, shutdown) = (health.clone(), shutdown.clone());
-            async move { aggregator_worker::run(config, log, publisher, store, &health, shutdown).await }
+            async move {
+                aggregator_worker::run(
+                    config,
+                    log,
+                    publisher,
+                    store,
+                    &health,
+                    &Metrics::default(),
+                    shutdown,
+                )
+                .await
+            }
         });
         Worker {
             health,

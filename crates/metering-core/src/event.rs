@@ -9,17 +9,23 @@ use crate::limits::MAX_IDENTIFIER_CHARS;
 
 /// A usage event as every API shows it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     pub id: Uuid,
     pub tenant_id: String,
     pub resource: String,
     pub feature: String,
     /// Units consumed, 0 to 10^12.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 0, maximum = 1_000_000_000_000_i64)
+    )]
     pub quantity: i64,
     /// When the use happened, to the microsecond.
     #[serde(serialize_with = "as_rfc3339")]
     pub timestamp: DateTime<Utc>,
     /// A JSON object.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: Box<RawValue>,
 }
 

@@ -29,6 +29,7 @@ impl Position {
 }
 
 /// The place of one record: message `seq` of `partition`, record number `index` within it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

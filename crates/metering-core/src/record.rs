@@ -26,7 +26,7 @@ pub struct Report<'a> {
     pub received_us: i64,
     /// A keyed hash of the fields as sent: equal ids with unequal hashes are a conflict.
     pub payload_hash: i64,
-    /// The HTTP request it came with; ties log lines of gateway and worker together.
+    /// The trace of the HTTP request it came with; ties log lines of gateway and worker together.
     pub request_id: Uuid,
 }
 

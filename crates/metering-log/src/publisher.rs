@@ -161,6 +161,17 @@ impl Publisher {
             .load(Ordering::Relaxed)
     }
 
+    /// Whether appends to `partition` are refused because the last envelope failed.
+    pub fn refuses(&self, partition: u16) -> bool {
+        let state = &self.0.partitions[usize::from(partition)].state;
+        !matches!(*state.breaker(), Breaker::Closed)
+    }
+
+    /// Bytes of records that wait to be sent or confirmed.
+    pub fn queued_bytes(&self) -> usize {
+        QUEUE_BYTES.saturating_sub(self.0.queue_bytes.available_permits())
+    }
+
     /// Waits until what was queued before the shutdown has been sent.
     pub async fn drained(&self) {
         self.0.tasks.wait().await;

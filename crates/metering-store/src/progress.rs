@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use metering_core::Position;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::signed;
 
@@ -61,34 +62,73 @@ pub async fn insert_start(
     Ok(())
 }
 
+struct Row {
+    partition: i16,
+    incarnation: Uuid,
+    seq: i64,
+    hash: i64,
+    stream_time: Option<DateTime<Utc>>,
+    logged: i64,
+    persisted: i64,
+    duplicate: i64,
+    conflict: i64,
+    dead: i64,
+}
+
+impl Row {
+    fn progress(self) -> (u16, Progress) {
+        let progress = Progress {
+            position: Position {
+                incarnation: self.incarnation,
+                seq: self.seq.cast_unsigned(),
+                hash: self.hash.cast_unsigned(),
+            },
+            stream_time: self.stream_time,
+            counters: Counters {
+                logged: self.logged,
+                persisted: self.persisted,
+                duplicate: self.duplicate,
+                conflict: self.conflict,
+                dead: self.dead,
+            },
+        };
+        (self.partition.cast_unsigned(), progress)
+    }
+}
+
 pub async fn find(
     conn: &mut PgConnection,
     projection: &str,
     partition: u16,
 ) -> Result<Option<Progress>, sqlx::Error> {
-    let row = sqlx::query!(
-        "select incarnation, seq, hash, stream_time, logged, persisted, duplicate, conflict, dead
+    let row = sqlx::query_as!(
+        Row,
+        "select partition, incarnation, seq, hash, stream_time,
+             logged, persisted, duplicate, conflict, dead
          from progress where projection = $1 and partition = $2",
         projection,
         signed::partition(partition)
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Progress {
-        position: Position {
-            incarnation: row.incarnation,
-            seq: row.seq.cast_unsigned(),
-            hash: row.hash.cast_unsigned(),
-        },
-        stream_time: row.stream_time,
-        counters: Counters {
-            logged: row.logged,
-            persisted: row.persisted,
-            duplicate: row.duplicate,
-            conflict: row.conflict,
-            dead: row.dead,
-        },
-    }))
+    Ok(row.map(|row| row.progress().1))
+}
+
+/// How far a projection is in each partition that it has begun to read.
+pub async fn list(
+    conn: &mut PgConnection,
+    projection: &str,
+) -> Result<Vec<(u16, Progress)>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select partition, incarnation, seq, hash, stream_time,
+             logged, persisted, duplicate, conflict, dead
+         from progress where projection = $1",
+        projection
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Row::progress).collect())
 }
 
 /// Where every projection stands in every partition.

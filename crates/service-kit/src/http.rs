@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::linger::linger;
+use crate::metrics::Metrics;
 use crate::problem::{self, Problem};
 use crate::request_log;
 
@@ -62,12 +63,15 @@ pub struct HttpConfig {
     pub http_head_timeout: u64,
 }
 
-/// The answers and layers every service's routes share: 404, 405, the request log.
-pub fn finish(router: Router) -> Router {
+/// The answers and layers every service's routes share: 404, 405, the request log and its metrics.
+pub fn finish(router: Router, metrics: &Metrics) -> Router {
     router
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(middleware::from_fn(request_log::log))
+        .layer(middleware::from_fn_with_state(
+            metrics.http.clone(),
+            request_log::log,
+        ))
 }
 
 /// Serves `router` until `shutdown`; then stops accepting, lets requests in flight finish for at

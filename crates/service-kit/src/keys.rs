@@ -12,12 +12,22 @@ use tokio::time::{Instant, timeout};
 
 use crate::auth::Caller;
 use crate::key::{ApiKey, ApiKeySecret, KeyUse};
+use crate::metrics::{IntGauge, Metrics, gauge};
 
 /// For this long a key is taken for what it was; a deleted one works no longer than that, however
 /// the link to the broker is broken.
 pub const STALE_AFTER: Duration = Duration::from_secs(4);
 /// How long an unknown key waits for news of it.
 const NEWS_WITHIN: Duration = Duration::from_secs(2);
+
+crate::metrics! {
+    struct KeyMetrics {
+        /// API keys that the process knows.
+        known: IntGauge = "meterd_auth_keys";
+        /// 1 while the known keys are all there are; while 0, callers are answered 503.
+        current: IntGauge = "meterd_auth_keys_current";
+    }
+}
 
 /// The keys a process knows; [`watch_keys`](crate::key_watch::watch_keys) keeps them current.
 /// Clones share them.
@@ -94,6 +104,18 @@ impl Keys {
     /// Whether a key could be checked at `now`.
     pub fn are_current(&self, now: Instant) -> bool {
         self.0.known.borrow().is_current(now)
+    }
+
+    /// Shows the state of the keys in the metrics.
+    pub fn export(&self, metrics: &Metrics) {
+        let keys = self.clone();
+        let KeyMetrics { known, current } = KeyMetrics::register(&metrics.registry);
+        metrics.before_scrape(move || {
+            let now = keys.0.known.borrow();
+            let live = now.by_id.values().filter(|known| known.key.is_some());
+            known.set(gauge(live.count()));
+            current.set(i64::from(now.is_current(Instant::now())));
+        });
     }
 
     /// Returns when somebody waits for a confirmation.

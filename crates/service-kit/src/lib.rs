@@ -10,7 +10,14 @@ pub mod key;
 pub mod key_watch;
 pub mod keys;
 mod linger;
+pub mod log_metrics;
+pub mod metrics;
+pub mod openapi;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_log;
 pub mod telemetry;
+pub mod trace_context;
+
+/// Of this build, all of its programs and libraries.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

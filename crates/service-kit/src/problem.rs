@@ -7,6 +7,10 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde_json::{Map, Value};
 
+/// The code of the problem that a request was answered with; in the response's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct ProblemCode(pub &'static str);
+
 /// What a client is told when a request fails.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -78,6 +82,7 @@ impl IntoResponse for Problem {
             .with_detail(self.detail)
             .with_extensions(members);
         let mut response = details.into_response();
+        response.extensions_mut().insert(ProblemCode(self.code));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());

@@ -4,7 +4,6 @@ use axum::body::Body as RequestBody;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use axum::{Json, Router};
 use futures::future::join_all;
 use metering_core::parse::{parse_binary_cloud_event, parse_body};
@@ -16,7 +15,10 @@ use service_kit::auth::{Caller, Scope};
 use service_kit::clock;
 use service_kit::problem::Problem;
 use service_kit::rate_limit::Allowance;
-use service_kit::request_log::RequestId;
+use service_kit::trace_context::TraceContext;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::admit::{Admitted, Share, Terms, admit};
@@ -29,13 +31,15 @@ use crate::state::GatewayState;
 const METER_RECEIPT: HeaderName = HeaderName::from_static("meter-receipt");
 
 pub fn router(state: GatewayState) -> Router {
-    Router::new()
-        .route("/v1/meter/events", post(ingest))
-        .with_state(state)
+    routes().with_state(state).into()
+}
+
+pub(crate) fn routes() -> OpenApiRouter<GatewayState> {
+    OpenApiRouter::new().routes(routes!(ingest))
 }
 
 /// The body of a 202. `accepted + duplicates + rejected` is the number of events sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Receipted {
     /// Distinct events that are in the log now.
     accepted: usize,
@@ -47,13 +51,32 @@ struct Receipted {
     ids: Option<Vec<Option<Uuid>>>,
     /// Send it as `Meter-Receipt` to read answers that include these events.
     receipt: String,
+    /// What the acceptance is worth: `fsync` survives a power cut.
+    #[schema(value_type = String, pattern = "^(fsync|unverified|async)$")]
     durability: Durability,
 }
 
+/// Send events
+///
+/// One event, a list of them, or `{"events": […]}`. The answer comes when the log has made them
+/// durable, and says of each event whether it was accepted. An event counts once, however often its
+/// `tenant_id` and `id` are sent. Needs the scope `ingest`.
+#[utoipa::path(
+    post, path = "/v1/meter/events", operation_id = "ingest_events", tag = "Events",
+    params(
+        ("atomic" = Option<bool>, Query, description = "`true`: with one event refused, none is accepted"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            description = "Visible ASCII. Makes the ids of events without one: the same key, the same ids"),
+    ),
+    responses((
+        status = 202, description = "At least one event is in the log.", body = Receipted,
+        headers(("Meter-Receipt" = String, description = "As `receipt` in the body.")),
+    )),
+)]
 async fn ingest(
     State(state): State<GatewayState>,
     caller: Caller,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(trace): Extension<TraceContext>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: RequestBody,
@@ -61,13 +84,15 @@ async fn ingest(
     caller.require(Scope::Ingest)?;
     let mut allowance = state.bounds.rates.allowance(&caller.key_id);
     let sent = Sent {
-        request_id,
+        request_id: trace.trace_id,
         bound_to: caller.tenant_id,
         query,
         headers,
         body,
     };
     let accepted = accept(&state, sent, &mut allowance).await;
+    let refused = |error: &IngestError| state.metrics.refused(error);
+    let accepted = accepted.inspect_err(refused);
     let mut response = accepted.unwrap_or_else(IntoResponse::into_response);
     if let Some(allowance) = allowance {
         allowance.describe(response.headers_mut());
@@ -190,6 +215,7 @@ async fn append(mut admitted: Admitted, state: &GatewayState) -> Result<Response
         made_ids,
         ..
     } = admitted;
+    state.metrics.accepted(accepted, duplicates, &rejected);
     let ids = made_ids.then_some(ids);
     let answer = Receipted {
         accepted,

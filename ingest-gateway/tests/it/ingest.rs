@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use metering_core::receipt;
+use metering_core::record::Report;
 use metering_log::Backend as _;
 use metering_log::memory::Publishing;
 use serde_json::{Value, json};
@@ -210,4 +211,28 @@ async fn an_unconfirmed_append_is_503_and_names_what_is_unknown() {
         tokio::task::yield_now().await;
     }
     assert_eq!(world.reports().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_clients_trace_goes_into_the_log() {
+    let world = World::new(&[]).await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let request = world
+        .post()
+        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-00"));
+    let body = event("acme", 1, 1).to_string();
+    let response = world.router.clone();
+    let response = response
+        .oneshot(request.body(Body::from(body)).unwrap())
+        .await;
+    let response = response.unwrap();
+    let answered = response.headers()["traceparent"].to_str().unwrap();
+    let (start, end) = answered.split_at("00-".len() + trace.len() + 1);
+    assert_eq!(start, format!("00-{trace}-"));
+    assert!(end.ends_with("-00") && !end.starts_with("b7ad6b7169203331"));
+    assert!(response.headers().contains_key("x-request-id"));
+    let mut traces = Vec::new();
+    let see = |report: &Report<'_>| traces.push(report.request_id.simple().to_string());
+    world.for_each_report(see).await;
+    assert_eq!(traces, [trace]);
 }

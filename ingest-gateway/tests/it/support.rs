@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_conformance::{Answer, Description};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -18,6 +19,7 @@ use service_kit::auth::Keys;
 use service_kit::clock;
 use service_kit::key::{ApiKey, ApiKeySecret, Scope};
 use service_kit::keys::KnownKey;
+use service_kit::metrics::Metrics;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -49,12 +51,20 @@ impl World {
         };
         let publisher =
             Publisher::start(Arc::new(log.clone()), config, CancellationToken::new()).await;
+        let metrics = Metrics::default();
         let Settings { config } = Settings::parse_from([&["test"], args].concat());
-        let state = GatewayState::new(config, publisher.unwrap(), "secret", Durability::Fsync);
+        let state = GatewayState::new(
+            config,
+            publisher.unwrap(),
+            "secret",
+            Durability::Fsync,
+            &metrics,
+        );
         let keys = Keys::default();
         // Nobody watches them here.
         keys.confirm(Instant::now() + Duration::from_hours(1));
-        let router = service_kit::http::finish(ingest_gateway::router(state, keys.clone()));
+        let router =
+            service_kit::http::finish(ingest_gateway::router(state, keys.clone()), &metrics);
         let key = add_key(&keys, &[Scope::Ingest], None);
         Self {
             log,
@@ -71,9 +81,18 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
+        let content_type = response.headers()[header::CONTENT_TYPE].clone();
         let body = response.into_body().collect().await.unwrap().to_bytes();
+        described().check(Answer {
+            method: method.as_str(),
+            path: &path,
+            status: status.as_u16(),
+            content_type: content_type.to_str().unwrap(),
+            body: &body,
+        });
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
@@ -102,6 +121,13 @@ impl World {
             }
         }
     }
+}
+
+/// What every answer is held to.
+fn described() -> Description {
+    let mut document = service_kit::openapi::base();
+    document.merge(ingest_gateway::openapi());
+    Description::new(serde_json::to_value(document).unwrap())
 }
 
 pub(crate) fn add_key(keys: &Keys, scopes: &[Scope], tenant: Option<&str>) -> String {

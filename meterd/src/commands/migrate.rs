@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 
+use service_kit::metrics::Metrics;
+
 use crate::admin_key;
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 
@@ -41,7 +43,12 @@ pub(crate) async fn run(args: MigrateArgs) -> Result<ExitCode> {
         let key =
             key_in(file).with_context(|| format!("cannot keep the key in {}", file.display()))?;
         ensure!(
-            admin_key::install(&store, &Broker::connect(broker).await?.keys, &key).await?,
+            admin_key::install(
+                &store,
+                &Broker::connect(broker, &Metrics::default()).await?.keys,
+                &key
+            )
+            .await?,
             "the key in {file} was deleted and stays so; delete {file} to get a new one",
             file = file.display()
         );

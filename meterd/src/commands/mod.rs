@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod keys;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod send;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Replay(args) => replay::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Config(args) => config::run(args).await,
+            Command::Openapi => openapi::run().await,
         }
     })
 }

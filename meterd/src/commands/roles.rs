@@ -4,19 +4,22 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use axum::{Router, middleware};
+use axum::Router;
+use axum::routing::any;
 use ingest_gateway::GatewayState;
 use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
+use service_kit::metrics::Metrics;
 use service_kit::problem::Problem;
-use service_kit::request_log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 use crate::dashboard;
+use crate::openapi;
+use crate::scrape::MetricsArgs;
 use crate::signals::StopSignals;
 use crate::stack::{run_quota, start_quota, watch_api_keys};
 
@@ -34,6 +37,9 @@ pub(crate) struct ListenArgs {
 
     #[command(flatten)]
     http: HttpConfig,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 /// The deployment's one secret.
@@ -104,8 +110,9 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
     let Some(broker) = role.connect(&args.broker).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let publisher = broker.publisher(role.behind.clone()).await?;
+    let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let keys = Keys::default();
+    keys.export(&role.metrics);
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
         &keys,
@@ -116,7 +123,8 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<ExitCode> {
         args.config,
         publisher.clone(),
         &args.secret.secret,
-        broker.log.durability(),
+        broker.durability,
+        &role.metrics,
     );
     role.serve(ingest_gateway::router(state, keys)).await?;
     publisher.drained().await;
@@ -128,14 +136,15 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
     let Some(broker) = role.connect(&args.broker).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let publisher = broker.publisher(role.behind.clone()).await?;
+    let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let store = store(&args.database.postgres_url, args.config.connections).await?;
     store.check_schema().await?;
     let config = args.config;
     let (log, health, behind) = (broker.log.clone(), role.health.clone(), role.behind.clone());
-    let stop = role.shutdown.clone();
+    let (metrics, stop) = (role.metrics.clone(), role.shutdown.clone());
     let worker = role.tasks.spawn(async move {
-        let ended = aggregator_worker::run(config, log, publisher, store, &health, behind).await;
+        let run = aggregator_worker::run;
+        let ended = run(config, log, publisher, store, &health, &metrics, behind).await;
         // Without its worker the process is of no use; whoever supervises it starts it again.
         stop.cancel();
         ended
@@ -150,8 +159,9 @@ pub(crate) async fn quota(args: QuotaArgs) -> Result<ExitCode> {
     let Some(broker) = role.connect(&args.broker).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let publisher = broker.publisher(role.behind.clone()).await?;
+    let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let keys = Keys::default();
+    keys.export(&role.metrics);
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
         &keys,
@@ -181,7 +191,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     ));
     let url = &args.database.postgres_url;
     let bucket = broker.keys.clone();
-    let starting = query_api::start(args.config, url, &args.secret.secret, bucket);
+    let starting = query_api::start(args.config, url, &args.secret.secret, bucket, &role.metrics);
     let state = Box::pin(starting).await?;
     role.tasks.spawn(query_api::run(
         state.clone(),
@@ -202,6 +212,8 @@ struct Role {
     health: Health,
     /// Until it is cancelled, every request is answered that the role is starting.
     starting: CancellationToken,
+    metrics: Metrics,
+    metrics_at: MetricsArgs,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     /// Cancelled when the last request has been answered.
@@ -221,11 +233,14 @@ impl Role {
             .cancel(shutdown.clone(), || {});
         let behind = CancellationToken::new();
         let (listener, same) = twice(listener).context("cannot share the listener")?;
-        let (health, starting) = (Health::default(), shutdown.child_token());
-        let unavailable = health
-            .router()
-            .fallback(is_starting)
-            .layer(middleware::from_fn(request_log::log));
+        let (health, metrics) = (Health::default(), Metrics::default());
+        health.export(&metrics);
+        let starting = shutdown.child_token();
+        let unavailable = Router::new()
+            .route("/", any(is_starting))
+            .route("/{*path}", any(is_starting))
+            .merge(health.router());
+        let unavailable = http::finish(unavailable, &metrics);
         let tasks = TaskTracker::new();
         let (http, until) = (args.http.clone(), starting.clone());
         tasks.spawn(async move { http::serve(same, unavailable, &http, until).await });
@@ -235,6 +250,8 @@ impl Role {
             http: args.http.clone(),
             health,
             starting,
+            metrics,
+            metrics_at: args.metrics.clone(),
             tasks,
             shutdown,
             behind,
@@ -245,7 +262,7 @@ impl Role {
     /// The broker, for as long as it takes. `None`: the role was asked to stop first.
     async fn connect(&self, args: &BrokerArgs) -> Result<Option<Broker>> {
         let part = self.health.part("start");
-        let connecting = Broker::connect_patiently(args, &part);
+        let connecting = Broker::connect_patiently(args, &self.metrics, &part);
         let connected = self.shutdown.run_until_cancelled(connecting).await;
         let broker = connected.transpose()?;
         part.ready();
@@ -256,7 +273,12 @@ impl Role {
     async fn serve(self, routes: Router) -> Result<()> {
         let url = format!("http://{}", self.listener.local_addr()?);
         let (health, name) = (self.health.clone(), self.name);
-        let router = http::finish(routes.merge(self.health.router()));
+        let routes = routes.merge(self.health.router()).merge(openapi::router());
+        let ending = (&self.tasks, &self.behind);
+        let exposed = self
+            .metrics_at
+            .expose(&self.metrics, routes, &self.http, ending);
+        let router = http::finish(exposed.await?, &self.metrics);
         self.starting.cancel();
         self.tasks
             .spawn(self.behind.clone().run_until_cancelled_owned(async move {

@@ -18,6 +18,7 @@ use crate::embedded::binaries::BinaryArgs;
 use crate::embedded::datadir::{DataDir, DataDirArgs};
 use crate::embedded::roster::{Ready, Roster};
 use crate::embedded::{ExternalServers, Purpose, Servers, open_log, orphans, random_hex, tail};
+use crate::scrape::MetricsArgs;
 use crate::signals::StopSignals;
 use crate::stack::{self, ServiceConfigs, StackConfig};
 
@@ -79,6 +80,9 @@ pub(crate) struct UpArgs {
 
     #[command(flatten)]
     services: ServiceConfigs,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 pub(crate) async fn run(args: UpArgs) -> Result<ExitCode> {
@@ -148,6 +152,7 @@ async fn serve(
         admin_key: admin_key.clone(),
         partitions: args.partitions,
         services: args.services.clone(),
+        metrics: args.metrics.clone(),
     };
     let mut announced = Ok(());
     let mut traffic = JoinSet::new();

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use quota_service::Verified;
 
+use service_kit::metrics::Metrics;
+
 use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -16,7 +18,7 @@ pub(crate) struct VerifyArgs {
 }
 
 pub(crate) async fn run(args: VerifyArgs) -> Result<ExitCode> {
-    let broker = Broker::connect(&args.broker).await?;
+    let broker = Broker::connect(&args.broker, &Metrics::default()).await?;
     let store = store(&args.database.postgres_url, 2).await?;
     store.check_schema().await?;
     let mut sum = Verified::default();

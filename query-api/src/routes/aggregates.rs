@@ -3,9 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use metering_core::event::{as_rfc3339, rfc3339};
@@ -13,6 +12,10 @@ use metering_core::window::{MAX_WINDOWS, Source, Window, bounds};
 use metering_store::aggregates::{self, Answer, Dimension, Names, Question, Sum, Usage};
 use serde::Serialize;
 use service_kit::clock;
+use service_kit::openapi::integer;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Reader;
 use crate::error::QueryError;
@@ -27,11 +30,11 @@ const MAX_MINUTE_RANGE: TimeDelta = TimeDelta::hours(48);
 /// So is everything where a zone's offset was no multiple of a quarter-hour, decades ago.
 const MAX_RAW_RANGE: TimeDelta = TimeDelta::days(400);
 
-pub(super) fn router() -> Router<QueryState> {
-    Router::new().route("/v1/meter/aggregates", get(list))
+pub(super) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AggregateList {
     data: Vec<AggregateRow>,
     /// Always null: an answer is whole, or refused for its size.
@@ -39,7 +42,9 @@ struct AggregateList {
     /// The bounds used: those asked for, widened to whole windows.
     #[serde(serialize_with = "as_rfc3339")]
     from: DateTime<Utc>,
+    /// The end of the year 9999 is written as the year +10000, which RFC 3339 does not have.
     #[serde(serialize_with = "as_rfc3339")]
+    #[schema(value_type = String)]
     to: DateTime<Utc>,
     window: &'static str,
     timezone: &'static str,
@@ -49,7 +54,7 @@ struct AggregateList {
 }
 
 /// Without what was not asked for: the window of `window=none`, the names that are not grouped by.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AggregateRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<String>,
@@ -58,6 +63,7 @@ struct AggregateRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     feature: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     window_start: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window_end: Option<String>,
@@ -66,9 +72,11 @@ struct AggregateRow {
 }
 
 /// Exact integers, beyond 2^63 too.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 struct Totals {
+    #[schema(schema_with = integer)]
     total_quantity: i128,
+    #[schema(schema_with = integer)]
     event_count: i128,
 }
 
@@ -81,6 +89,30 @@ impl From<Sum> for Totals {
     }
 }
 
+/// Add up usage
+///
+/// Per window and group, exact; without `group_by`, over everything the key may see. Windows begin
+/// where the time zone says. An answer has at most 50,000 rows. Needs the scope `read`.
+#[utoipa::path(
+    get, path = "/v1/meter/aggregates", operation_id = "list_aggregates", tag = "Aggregates",
+    params(
+        ("window" = Option<String>, Query, pattern = "^(minute|hour|day|week|month|none)$",
+            description = "Length of the windows, an hour unless said; `none` adds up the whole range; minutes for at most 48 hours"),
+        ("timezone" = Option<String>, Query, description = "IANA name, UTC unless said"),
+        ("group_by" = Option<String>, Query, description = "A list of `tenant_id`, `resource` and `feature`, separated by commas"),
+        ("tenant_id" = Option<String>, Query, max_length = 128, description = "A key that is bound to a tenant sees that one only"),
+        ("resource" = Option<String>, Query, max_length = 128),
+        ("feature" = Option<String>, Query, max_length = 128),
+        ("from" = Option<DateTime<Utc>>, Query, description = "Widened to whole windows; 24 hours before `to` unless said"),
+        ("to" = Option<DateTime<Utc>>, Query, description = "Widened to whole windows; now unless said"),
+        ("fill" = Option<String>, Query, pattern = "^zero$", description = "`zero`: rows for windows without usage too"),
+        ("totals" = Option<bool>, Query, description = "`false`: leave out `totals`"),
+        ("top" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Only the groups that used most; needs `group_by`"),
+        ("receipt" = Option<String>, Query, description = "As `Meter-Receipt`"),
+        ("Meter-Receipt" = Option<String>, Header, description = "Of a 202: the answer includes its events"),
+    ),
+    responses((status = 200, description = "The sums.", body = AggregateList)),
+)]
 async fn list(
     State(state): State<QueryState>,
     reader: Reader,

@@ -1,8 +1,7 @@
 //! `GET /v1/meter/events` and `GET /v1/meter/events/{id}`.
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use metering_core::aggregate::{DAY_MINUTES, QUARTER_MINUTES, day_start, quarter_start};
 use metering_core::event::as_rfc3339;
@@ -11,6 +10,9 @@ use metering_core::{Event, RecordPosition};
 use metering_store::events::{self, Filter, Traced};
 use serde::Serialize;
 use service_kit::clock;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{DEFAULT_LIMIT, MAX_LIMIT, Reader};
@@ -21,21 +23,21 @@ use crate::state::QueryState;
 /// Conditions on metadata; each one is looked at in every row.
 const MAX_METADATA_FILTERS: usize = 8;
 
-pub(super) fn router() -> Router<QueryState> {
-    Router::new()
-        .route("/v1/meter/events", get(list))
-        .route("/v1/meter/events/{id}", get(show))
+pub(super) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
 }
 
 /// Newest first. A page may be short and have a `next_cursor` all the same: the end is where that
 /// is null.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct EventList {
     data: Vec<Event>,
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EventWithTrace {
     #[serde(flatten)]
     event: Event,
@@ -43,7 +45,7 @@ struct EventWithTrace {
 }
 
 /// The event's way from the request to the sums.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Trace {
     #[serde(serialize_with = "as_rfc3339")]
     received_at: DateTime<Utc>,
@@ -55,7 +57,7 @@ struct Trace {
     windows: [Counted; 2],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Counted {
     #[serde(serialize_with = "as_rfc3339")]
     window_start: DateTime<Utc>,
@@ -63,6 +65,27 @@ struct Counted {
     window_end: DateTime<Utc>,
 }
 
+/// List events
+///
+/// Newest first, those between `from` and `to`; without them, of the last 24 hours. Only events that
+/// count are here. A page may be short and have a `next_cursor` all the same; the end is where that
+/// is null. All pages show what there was when the first one was read. A condition on metadata is
+/// written `metadata.KEY=VALUE`, at most eight times. Needs the scope `read`.
+#[utoipa::path(
+    get, path = "/v1/meter/events", operation_id = "list_events", tag = "Events",
+    params(
+        ("tenant_id" = Option<String>, Query, max_length = 128, description = "A key that is bound to a tenant sees that one only"),
+        ("resource" = Option<String>, Query, max_length = 128),
+        ("feature" = Option<String>, Query, max_length = 128),
+        ("from" = Option<DateTime<Utc>>, Query, description = "From this time on"),
+        ("to" = Option<DateTime<Utc>>, Query, description = "Before this time"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Events of a page; 100 unless said"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same filters"),
+        ("receipt" = Option<String>, Query, description = "As `Meter-Receipt`"),
+        ("Meter-Receipt" = Option<String>, Header, description = "Of a 202: the answer includes its events"),
+    ),
+    responses((status = 200, description = "A page.", body = EventList)),
+)]
 async fn list(
     State(state): State<QueryState>,
     reader: Reader,
@@ -143,6 +166,20 @@ impl Listing {
     }
 }
 
+/// Show an event and its way
+///
+/// When it was received, where it is in the log, when it was persisted, and the windows it counts in.
+/// Needs the scope `read`.
+#[utoipa::path(
+    get, path = "/v1/meter/events/{id}", operation_id = "get_event", tag = "Events",
+    params(
+        ("id" = Uuid, Path),
+        ("tenant_id" = Option<String>, Query, max_length = 128, description = "Needed where the key is bound to no tenant"),
+        ("receipt" = Option<String>, Query, description = "As `Meter-Receipt`"),
+        ("Meter-Receipt" = Option<String>, Header, description = "Of a 202: the answer includes its events"),
+    ),
+    responses((status = 200, description = "The event.", body = EventWithTrace)),
+)]
 async fn show(
     State(state): State<QueryState>,
     Path(id): Path<String>,

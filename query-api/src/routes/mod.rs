@@ -13,6 +13,7 @@ use metering_core::receipt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_kit::auth::{Caller, Scope};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::cursor::{self, Fingerprint};
 use crate::error::QueryError;
@@ -25,12 +26,15 @@ const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;
 
 pub(crate) fn router(state: QueryState) -> Router {
-    Router::new()
+    routes().with_state(state).into()
+}
+
+pub(crate) fn routes() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new()
         .merge(events::router())
         .merge(aggregates::router())
-        .merge(keys::router())
-        .merge(audit::router())
-        .with_state(state)
+        .merge(OpenApiRouter::from(keys::router()))
+        .merge(OpenApiRouter::from(audit::router()))
 }
 
 /// A caller that may read, its parameters, and whatever its receipt promises is persisted.
@@ -50,6 +54,7 @@ impl FromRequestParts<QueryState> for Reader {
         let mut params = Params::from_request_parts(parts, state).await?;
         if let Some(token) = receipt_token(&parts.headers, &mut params)? {
             let seen = receipt::open(&state.receipts, &token).ok_or(QueryError::Receipt)?;
+            let _timer = state.metrics.receipt_wait.start_timer();
             state.visibility.wait(&seen).await?;
         }
         Ok(Self { caller, params })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api_conformance::{Answer as Described, Description};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -16,6 +17,7 @@ use service_kit::auth::{Keys, Scope};
 use service_kit::http;
 use service_kit::key::{ApiKey, ApiKeySecret};
 use service_kit::keys::KnownKey;
+use service_kit::metrics::Metrics;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -122,6 +124,13 @@ async fn new_database() -> String {
     format!("{}/{name}{query}", &url[..end])
 }
 
+/// What every answer is held to.
+fn described() -> Description {
+    let mut document = service_kit::openapi::base();
+    document.merge(query_api::openapi());
+    Description::new(serde_json::to_value(document).unwrap())
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let url = new_database().await;
@@ -132,12 +141,13 @@ impl World {
             statement_timeout_ms: 10_000,
         };
         let bucket = Box::pin(new_bucket()).await;
-        let starting = query_api::start(config, &url, SECRET, bucket);
+        let metrics = Metrics::default();
+        let starting = query_api::start(config, &url, SECRET, bucket, &metrics);
         let state = Box::pin(starting).await.unwrap();
         let keys = Keys::default();
         // Nobody watches them here.
         keys.confirm(Instant::now() + Duration::from_hours(1));
-        let router = http::finish(query_api::router(state.clone(), keys.clone()));
+        let router = http::finish(query_api::router(state.clone(), keys.clone()), &metrics);
         let mut world = Self {
             store,
             state,
@@ -190,9 +200,24 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let content_type = parts.headers.get("content-type");
+        // The description does not have the keys and the audit log yet.
+        if !["/v1/meter/keys", "/v1/meter/audit"]
+            .iter()
+            .any(|other| path.starts_with(other))
+        {
+            described().check(Described {
+                method: method.as_str(),
+                path: &path,
+                status: parts.status.as_u16(),
+                content_type: content_type.map_or("", |value| value.to_str().unwrap()),
+                body: &bytes,
+            });
+        }
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer {

@@ -190,7 +190,7 @@ fn spawn(name: &str, port: u16, variables: &[(String, String)]) -> Child {
         .expect("meterd runs")
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| rand::random_range(PORTS));
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     ports.find(is_free).expect("an endless supply")

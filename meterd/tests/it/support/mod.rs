@@ -4,6 +4,7 @@ pub(crate) mod deployment;
 mod process;
 pub(crate) mod proxy;
 pub(crate) mod quota;
+pub(crate) mod scrape;
 pub(crate) mod usage;
 
 use std::collections::BTreeMap;

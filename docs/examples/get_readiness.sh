@@ -1,0 +1,1 @@
+curl --fail-with-body "$METERD_URL/readyz"
