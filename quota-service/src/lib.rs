@@ -9,12 +9,14 @@ mod error;
 mod fold;
 mod partition;
 mod past;
+mod receiver;
 mod recorder;
 mod routes;
 mod seeder;
 pub mod state;
 mod verify;
 mod waiting;
+mod webhook;
 
 use axum::{Router, middleware};
 use metering_log::{Publisher, SharedBackend};
@@ -75,6 +77,11 @@ pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken
             stop().run_until_cancelled_owned(recorder::run(state.clone(), partition.number)),
         );
     }
+    tasks.spawn(
+        shutdown
+            .clone()
+            .run_until_cancelled_owned(webhook::run(state.clone())),
+    );
     tasks.close();
     tasks.wait().await;
     state.withdrawn().await;
