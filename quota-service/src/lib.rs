@@ -7,14 +7,17 @@ pub mod config;
 mod decider;
 mod error;
 mod fold;
+mod openapi;
 mod partition;
 mod past;
+mod receiver;
 mod recorder;
 mod routes;
 mod seeder;
 pub mod state;
 mod verify;
 mod waiting;
+mod webhook;
 
 use axum::{Router, middleware};
 use metering_log::{Publisher, SharedBackend};
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::Config;
+pub use openapi::openapi;
 pub use state::QuotaState;
 pub use verify::{Verified, verify};
 
@@ -75,6 +79,11 @@ pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken
             stop().run_until_cancelled_owned(recorder::run(state.clone(), partition.number)),
         );
     }
+    tasks.spawn(
+        shutdown
+            .clone()
+            .run_until_cancelled_owned(webhook::run(state.clone())),
+    );
     tasks.close();
     tasks.wait().await;
     state.withdrawn().await;
