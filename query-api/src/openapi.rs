@@ -49,13 +49,22 @@ const ONE_EVENT: &[Documented] = &[
     ),
 ];
 
+const ONE_TENANT: &[Documented] = &[(
+    404,
+    "not_found",
+    "No such tenant has used anything.",
+)];
+
 /// The operations of the query server.
 pub fn openapi() -> OpenApi {
     let mut document = routes::routes().into_openapi();
     for (operation, problems) in [
         ("list_events", PAGE),
         ("get_event", ONE_EVENT),
+        ("follow_events", &[]),
         ("list_aggregates", &[]),
+        ("list_tenants", PAGE),
+        ("get_tenant", ONE_TENANT),
     ] {
         let problems = [AUTHENTICATION, READING, problems];
         add_problems(&mut document, operation, &problems);
