@@ -59,7 +59,10 @@ pub(crate) async fn list(
     now: DateTime<Utc>,
 ) -> Result<Vec<Consumption>, sqlx::Error> {
     let rows = quota::list_of_tenant(conn, tenant_id).await?;
-    let quotas: Vec<InWindow> = rows.into_iter().filter_map(|row| in_window(row, now)).collect();
+    let quotas: Vec<InWindow> = rows
+        .into_iter()
+        .filter_map(|row| in_window(row, now))
+        .collect();
     let starts: BTreeSet<DateTime<Utc>> = quotas.iter().map(|quota| quota.start).collect();
     let starts: Vec<DateTime<Utc>> = starts.into_iter().collect();
     let used = quota_ledger::list_of_tenant(conn, tenant_id, &starts).await?;
@@ -115,7 +118,9 @@ impl InWindow {
             remaining: (i128::from(row.limit) - used).max(0),
             window_start: rfc3339(self.start),
             reset_at: self.end.map(rfc3339),
-            projected: self.end.and_then(|end| projected(used, self.start, end, now)),
+            projected: self
+                .end
+                .and_then(|end| projected(used, self.start, end, now)),
         }
     }
 }
@@ -146,7 +151,11 @@ mod tests {
             // In the first second there is no telling.
             ("2025-11-01T00:00:00Z", 1, 2_592_000),
         ] {
-            assert_eq!(projected(used, start, end, at(now)), Some(expected), "{now}");
+            assert_eq!(
+                projected(used, start, end, at(now)),
+                Some(expected),
+                "{now}"
+            );
         }
         assert_eq!(projected(i128::MAX, start, end, start), None);
     }

@@ -84,13 +84,14 @@ pub async fn list(
     )
     .fetch_all(conn)
     .await?;
-    let tenant = |(name, quantity, events, last_window): (String, String, String, DateTime<Utc>)| {
-        Ok(Tenant {
-            tenant_id: name,
-            sum: sum(&quantity, &events)?,
-            last_window,
-        })
-    };
+    let tenant =
+        |(name, quantity, events, last_window): (String, String, String, DateTime<Utc>)| {
+            Ok(Tenant {
+                tenant_id: name,
+                sum: sum(&quantity, &events)?,
+                last_window,
+            })
+        };
     rows.into_iter()
         .map(|row| tenant((row.name, row.quantity, row.events, row.last_window)))
         .collect()

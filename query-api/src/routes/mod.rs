@@ -39,8 +39,8 @@ pub(crate) fn routes() -> OpenApiRouter<QueryState> {
         .merge(stream::router())
         .merge(aggregates::router())
         .merge(tenants::router())
-        .merge(OpenApiRouter::from(keys::router()))
-        .merge(OpenApiRouter::from(audit::router()))
+        .merge(keys::router())
+        .merge(audit::router())
 }
 
 /// A caller that may read, its parameters, and whatever its receipt promises is persisted.

@@ -18,7 +18,6 @@ use super::aggregates::Totals;
 use super::{Page, Reader};
 use crate::consumption::{self, Consumption};
 use crate::error::QueryError;
-use crate::params::Params;
 use crate::state::QueryState;
 
 /// Days of a tenant's breakdown.
@@ -182,7 +181,9 @@ async fn show(
         tenant_id: Some(tenant_id.clone()),
         search: None,
     };
-    let found = tenants::list(&mut conn, &filter, &bounds, None, 1).await?.pop();
+    let found = tenants::list(&mut conn, &filter, &bounds, None, 1)
+        .await?
+        .pop();
     let tenant = found.ok_or(QueryError::NoTenant)?;
     let last_seen = tenants::last_seen(&mut conn, &tenant_id, tenant.last_window).await?;
     let names = Names {

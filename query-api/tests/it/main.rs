@@ -4,7 +4,9 @@
 
 mod aggregates;
 mod events;
+mod hang_up;
 mod keys;
 mod parameters;
 mod receipts;
 mod support;
+mod tenants;
