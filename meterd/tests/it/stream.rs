@@ -15,6 +15,7 @@ use crate::support::usage::Event;
 
 const WRITERS: u64 = 4;
 const REQUESTS: u64 = 60;
+const THE_END: &str = "the-end";
 
 fn post(url: &str, key: &str, events: &Value) -> impl Future<Output = Value> + use<> {
     let request = reqwest::Client::new().post(format!("{url}/v1/meter/events"));
@@ -67,7 +68,7 @@ async fn follow(url: String, key: String, mut live: Live, want: usize, seed: u64
     while seen.len() < want {
         for _ in 0..rng.random_range(1..200) {
             if seen.len() < want {
-                seen.push(live.event().await);
+                seen.extend(no_end(live.event().await));
             }
         }
         let id = live.last_id.clone();
@@ -75,17 +76,20 @@ async fn follow(url: String, key: String, mut live: Live, want: usize, seed: u64
         live = Live::open(&url, &key, "", id.as_deref()).await;
     }
     // Nothing comes twice, nothing else comes: only what marks the end does.
-    let end = usage("the-end", "f");
+    let end = usage(THE_END, "f");
     post(&url, &key, &end).await;
     loop {
         let event = live.event().await;
         if event["id"] == end["id"] {
             return seen;
         }
-        if event["tenant_id"] != "the-end" {
-            seen.push(event);
-        }
+        seen.extend(no_end(event));
     }
+}
+
+/// Each follower marks its own end, which the others see.
+fn no_end(event: Value) -> Option<Value> {
+    (event["tenant_id"] != THE_END).then_some(event)
 }
 
 /// Writers and followers at once; the followers come and go. To each of them every event comes
