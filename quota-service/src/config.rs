@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::webhook::WebhookConfig;
+
 /// How long answers may take and how often the books are written.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -43,6 +45,9 @@ pub struct Config {
         default_value_t = 4
     )]
     pub connections: u32,
+
+    #[command(flatten)]
+    pub webhook: WebhookConfig,
 }
 
 impl Config {
@@ -62,6 +67,7 @@ impl Config {
             self.connections >= 1,
             "METERD_QUOTA_CONNECTIONS must be at least 1"
         );
+        self.webhook.receiver()?;
         Ok(())
     }
 

@@ -10,12 +10,14 @@ mod fold;
 mod openapi;
 mod partition;
 mod past;
+mod receiver;
 mod recorder;
 mod routes;
 mod seeder;
 pub mod state;
 mod verify;
 mod waiting;
+mod webhook;
 
 use axum::{Router, middleware};
 use metering_log::{Publisher, SharedBackend};
@@ -77,6 +79,11 @@ pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken
             stop().run_until_cancelled_owned(recorder::run(state.clone(), partition.number)),
         );
     }
+    tasks.spawn(
+        shutdown
+            .clone()
+            .run_until_cancelled_owned(webhook::run(state.clone())),
+    );
     tasks.close();
     tasks.wait().await;
     state.withdrawn().await;

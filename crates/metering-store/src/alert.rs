@@ -23,7 +23,10 @@ pub struct Alert {
     /// Log time.
     pub raised_at: DateTime<Utc>,
     pub delivered_at: Option<DateTime<Utc>>,
+    /// Attempts to deliver it.
     pub attempts: i32,
+    /// Why the last one failed.
+    pub last_error: Option<String>,
 }
 
 /// Records an alert; one that is known stays as it is.
@@ -67,7 +70,7 @@ pub async fn list(
         Alert,
         r#"select id, kind, quota_id, tenant_id, feature, window_start, window_end,
              quota_limit as "limit", threshold, used::text as "used!", raised_at, delivered_at,
-             attempts
+             attempts, last_error
          from alert where $1::text is null or tenant_id = $1
          order by raised_at desc, id limit $2"#,
         tenant_id,
@@ -77,22 +80,25 @@ pub async fn list(
     .await
 }
 
-/// Takes alerts that are due, for as long as the lease lasts: nobody else gets them meanwhile.
+/// Takes alerts raised after `since` that are due, for as long as the lease lasts: nobody else gets
+/// them meanwhile.
 pub async fn lease(
     conn: &mut PgConnection,
-    limit: i64,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
+    limit: u8,
+    since: DateTime<Utc>,
+    (now, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Vec<Alert>, sqlx::Error> {
     sqlx::query_as!(
         Alert,
-        r#"update alert set next_attempt_at = $3, attempts = attempts + 1
-         where id in (select id from alert where delivered_at is null and next_attempt_at <= $2
+        r#"update alert set next_attempt_at = $4, attempts = attempts + 1
+         where id in (select id from alert
+             where delivered_at is null and next_attempt_at <= $3 and raised_at > $2
              order by next_attempt_at limit $1 for update skip locked)
          returning id, kind, quota_id, tenant_id, feature, window_start, window_end,
              quota_limit as "limit", threshold, used::text as "used!", raised_at, delivered_at,
-             attempts"#,
-        limit,
+             attempts, last_error"#,
+        i64::from(limit),
+        since,
         now,
         until
     )
@@ -100,17 +106,34 @@ pub async fn lease(
     .await
 }
 
-/// It arrived, or is tried again at `next`.
-pub async fn settle(
+pub async fn set_delivered(
     conn: &mut PgConnection,
     id: Uuid,
-    delivered_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update alert set delivered_at = $2, last_error = null
+         where id = $1 and delivered_at is null",
+        id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// It is tried again at `next`, unless somebody else has delivered it meanwhile.
+pub async fn set_failed(
+    conn: &mut PgConnection,
+    id: Uuid,
+    error: &str,
     next: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update alert set delivered_at = $2, next_attempt_at = $3 where id = $1",
+        "update alert set last_error = $2, next_attempt_at = $3
+         where id = $1 and delivered_at is null",
         id,
-        delivered_at,
+        error,
         next
     )
     .execute(conn)

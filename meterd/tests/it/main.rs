@@ -1,5 +1,6 @@
 //! Whole-system tests: each runs the real program with real servers in a directory of its own.
 
+mod alerts;
 mod bad_input;
 mod bounds;
 mod cli;

@@ -54,7 +54,12 @@ struct AlertView {
     used: String,
     #[serde(serialize_with = "as_rfc3339")]
     raised_at: DateTime<Utc>,
+    /// null: not yet, or nobody is told (`METERD_ALERT_WEBHOOK_URL`).
     delivered_at: Option<DateTime<Utc>>,
+    /// Attempts to deliver it.
+    attempts: i32,
+    /// Why the last attempt failed.
+    last_error: Option<String>,
 }
 
 /// List alerts
@@ -106,6 +111,8 @@ impl From<alert::Alert> for AlertView {
             used: alert.used,
             raised_at: alert.raised_at,
             delivered_at: alert.delivered_at,
+            attempts: alert.attempts,
+            last_error: alert.last_error,
         }
     }
 }

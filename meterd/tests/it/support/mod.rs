@@ -7,6 +7,7 @@ pub(crate) mod proxy;
 pub(crate) mod quota;
 pub(crate) mod scrape;
 pub(crate) mod usage;
+pub(crate) mod webhook;
 
 use std::collections::BTreeMap;
 use std::fs;
