@@ -85,22 +85,22 @@ pub(crate) async fn run(
     let worker = tasks.spawn({
         let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
         async move {
-            let config = services.worker;
-            let store = worker_store;
+            let (config, store) = (services.worker, worker_store);
             aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
     });
     let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
-    let (url, bucket) = (&config.postgres_url, broker.keys.clone());
-    let query = query_api::start(services.query, url, &secret, bucket, &metrics);
+    let query = query_api::start(
+        services.query,
+        &config.postgres_url,
+        &secret,
+        broker.for_queries(&keys),
+        &metrics,
+        shutdown.clone(),
+    );
     let query = Box::pin(query).await?;
-    tasks.spawn(query_api::run(
-        query.clone(),
-        keys.clone(),
-        &health,
-        behind.clone(),
-    ));
+    tasks.spawn(query_api::run(query.clone(), &health, behind.clone()));
     let gateway = GatewayState::new(
         services.gateway,
         publisher.clone(),
@@ -109,7 +109,7 @@ pub(crate) async fn run(
         &metrics,
     );
     let router = ingest_gateway::router(gateway, keys.clone())
-        .merge(query_api::router(query, keys.clone()))
+        .merge(query_api::router(query))
         .merge(quota_service::router(quota, keys))
         .merge(beside_the_api(&health));
     let router = config

@@ -189,17 +189,19 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.health,
         &role.behind,
     ));
-    let url = &args.database.postgres_url;
-    let bucket = broker.keys.clone();
-    let starting = query_api::start(args.config, url, &args.secret.secret, bucket, &role.metrics);
+    let starting = query_api::start(
+        args.config,
+        &args.database.postgres_url,
+        &args.secret.secret,
+        broker.for_queries(&keys),
+        &role.metrics,
+        role.shutdown.clone(),
+    );
     let state = Box::pin(starting).await?;
-    role.tasks.spawn(query_api::run(
-        state.clone(),
-        keys.clone(),
-        &role.health,
-        role.behind.clone(),
-    ));
-    let routes = query_api::router(state, keys).merge(dashboard::router());
+    let behind = role.behind.clone();
+    role.tasks
+        .spawn(query_api::run(state.clone(), &role.health, behind));
+    let routes = query_api::router(state).merge(dashboard::router());
     role.serve(routes).await?;
     Ok(ExitCode::SUCCESS)
 }
