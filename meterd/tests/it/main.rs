@@ -14,6 +14,7 @@ mod openapi;
 mod quota_bars;
 mod quotas;
 mod revocation;
+mod stream;
 mod support;
 mod tour;
 mod traces;
