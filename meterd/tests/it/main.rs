@@ -12,6 +12,7 @@ mod keys;
 mod metrics;
 mod openapi;
 mod quota_bars;
+mod quota_files;
 mod quotas;
 mod revocation;
 mod support;
