@@ -33,6 +33,20 @@ const EXAMPLES: &[Example] = &examples![
     "list_events",
     "get_event",
     "list_aggregates",
+    "validate_usage",
+    "commit_reservation",
+    "release_reservation",
+    "list_quotas",
+    "put_quota",
+    "get_quota",
+    "delete_quota",
+    "get_decision",
+    "list_alerts",
+    "list_keys",
+    "create_key",
+    "get_key",
+    "delete_key",
+    "list_audit_log",
     "get_health",
     "get_readiness",
     "get_metrics",
@@ -43,6 +57,7 @@ pub(crate) fn document() -> OpenApi {
     let mut document = base();
     document.merge(ingest_gateway::openapi());
     document.merge(query_api::openapi());
+    document.merge(quota_service::openapi());
     document.merge(service_kit::health::openapi());
     document.merge(service_kit::metrics::openapi());
     add_examples(&mut document, EXAMPLES);

@@ -7,6 +7,7 @@ pub mod config;
 mod decider;
 mod error;
 mod fold;
+mod openapi;
 mod partition;
 mod past;
 mod receiver;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::Config;
+pub use openapi::openapi;
 pub use state::QuotaState;
 pub use verify::{Verified, verify};
 

@@ -83,7 +83,9 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let bounds = Arc::new(config.clone());
+    let requests = TaskTracker::new();
     let router = router
+        .layer(middleware::from_fn_with_state(requests.clone(), outlive))
         .layer(middleware::from_fn_with_state(bounds, bound_head))
         .layer(middleware::from_fn(linger));
     let mut http = http1::Builder::new();
@@ -116,12 +118,15 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(DRAIN, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    requests.close();
+    let drained = async {
+        graceful.shutdown().await;
+        requests.wait().await;
+    };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
+            requests = requests.len(),
             "requests still in flight at the end of the drain"
         );
     }
@@ -148,6 +153,21 @@ async fn accept(
             tracing::warn!(%error, "cannot accept a connection");
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
+        }
+    }
+}
+
+/// Middleware: what a request began is finished when its client hangs up, too.
+///
+/// Hyper drops the answer that nobody waits for. Dropped while it waits for Postgres, it would
+/// leave its connection in the pool within a transaction that nobody ends, and the next one who
+/// gets that connection would read answers to somebody else's questions.
+async fn outlive(State(requests): State<TaskTracker>, request: Request, next: Next) -> Response {
+    match requests.spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(panicked) => {
+            tracing::error!(error = %panicked, "a request panicked");
+            Problem::internal().into_response()
         }
     }
 }

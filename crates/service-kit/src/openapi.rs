@@ -36,6 +36,36 @@ pub const AUTHENTICATION: &[Documented] = &[
     ),
 ];
 
+/// Of every operation whose body is read by [`crate::fields::Fields`].
+pub const JSON_BODY: &[Documented] = &[
+    (400, "empty_body", "There is no body."),
+    (400, "invalid_json", "The body is not JSON."),
+    (400, "invalid_shape", "The body is no JSON object."),
+    (400, "duplicate_field", "A field is there twice."),
+    (408, "body_timeout", "The body did not arrive in time."),
+    (
+        413,
+        "body_too_large",
+        "The body is not whole, or too large.",
+    ),
+    (
+        415,
+        "unsupported_media_type",
+        "The Content-Type is not `application/json`.",
+    ),
+    (
+        415,
+        "unsupported_encoding",
+        "The body has a Content-Encoding.",
+    ),
+    (422, "missing_field", "A field that is needed is missing."),
+    (
+        422,
+        "unknown_field",
+        "A field has a name that is not known here.",
+    ),
+];
+
 /// An operation's examples, each a whole program.
 pub struct Example {
     pub operation: &'static str,

@@ -99,8 +99,8 @@ async fn every_example_runs() {
     for (method, path, operation) in operations {
         let responses = operation["responses"].as_object().expect("responses");
         let (status, success) = responses.iter().next().expect("a success");
-        let contents = success["content"].as_object().expect("a content");
-        let (content_type, _) = contents.iter().next().expect("a media type");
+        let contents = success["content"].as_object();
+        let content_type = contents.and_then(|contents| contents.keys().next());
         for sample in operation["x-codeSamples"].as_array().expect("samples") {
             // What has just been accepted may not be visible yet.
             let deadline = Instant::now() + VISIBLE;
@@ -115,13 +115,13 @@ async fn every_example_runs() {
                 method,
                 path,
                 status: status.parse().expect("a status"),
-                content_type,
+                content_type: content_type.map_or("", String::as_str),
                 body: printed.trim().as_bytes(),
             });
             ran += 1;
         }
     }
-    assert!(ran >= 14, "{ran}");
+    assert!(ran >= 42, "{ran}");
     meterd.stop().await;
 }
 

@@ -1,9 +1,8 @@
 //! `/v1/meter/keys`.
 
+use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use metering_store::api_key::{self, ApiKeyRow};
 use serde::Serialize;
@@ -13,6 +12,9 @@ use service_kit::fields::Fields;
 use service_kit::key::{ApiKey, ApiKeySecret};
 use service_kit::problem::Problem;
 use service_kit::request_log::RequestId;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{Admin, Page};
 use crate::error::QueryError;
@@ -20,14 +22,14 @@ use crate::keys::{self, Actor};
 use crate::new_key::NewKey;
 use crate::state::QueryState;
 
-pub(super) fn router() -> Router<QueryState> {
-    Router::new()
-        .route("/v1/meter/keys", get(list).post(create))
-        .route("/v1/meter/keys/{id}", get(show).delete(delete))
+pub(super) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, delete))
 }
 
 /// A key as it is shown; its secret is not known any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Key {
     id: String,
     name: String,
@@ -40,12 +42,13 @@ struct Key {
     last_used_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CreatedKey {
     id: String,
     /// Shown this once.
     secret: String,
     name: String,
+    #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
     tenant_id: Option<String>,
     created_at: DateTime<Utc>,
@@ -53,7 +56,7 @@ struct CreatedKey {
 }
 
 /// Newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct KeyList {
     data: Vec<Key>,
     next_cursor: Option<String>,
@@ -73,6 +76,18 @@ impl From<ApiKeyRow> for Key {
     }
 }
 
+/// List API keys
+///
+/// Newest first, without the deleted ones; a caller that is bound to a tenant sees this tenant's.
+/// Secrets are shown once, when a key is made. Needs the scope `admin`.
+#[utoipa::path(
+    get, path = "/v1/meter/keys", operation_id = "list_keys", tag = "API keys",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Keys of a page; 100 unless said"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, description = "A page.", body = KeyList)),
+)]
 async fn list(
     State(state): State<QueryState>,
     Admin { caller, params }: Admin,
@@ -86,6 +101,14 @@ async fn list(
     Ok(Json(KeyList { data, next_cursor }))
 }
 
+/// Show an API key
+///
+/// Without its secret. Needs the scope `admin`.
+#[utoipa::path(
+    get, path = "/v1/meter/keys/{id}", operation_id = "get_key", tag = "API keys",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "The key.", body = Key)),
+)]
 async fn show(
     State(state): State<QueryState>,
     Path(id): Path<String>,
@@ -98,6 +121,15 @@ async fn show(
     Ok(Json(live.ok_or(QueryError::NoKey)?.into()))
 }
 
+/// Create an API key
+///
+/// When this is answered every service lets the key in. Its secret is shown this once. A caller that
+/// is bound to a tenant makes keys of this tenant. Needs the scope `admin`; in the audit log as
+/// `key.create`.
+#[utoipa::path(
+    post, path = "/v1/meter/keys", operation_id = "create_key", tag = "API keys",
+    responses((status = 201, description = "The key and its secret.", body = CreatedKey)),
+)]
 async fn create(
     State(state): State<QueryState>,
     Admin { caller, params }: Admin,
@@ -138,6 +170,15 @@ async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
+/// Delete an API key
+///
+/// Every service refuses it at the latest five seconds after this is answered. Needs the scope
+/// `admin`; in the audit log as `key.delete`.
+#[utoipa::path(
+    delete, path = "/v1/meter/keys/{id}", operation_id = "delete_key", tag = "API keys",
+    params(("id" = String, Path)),
+    responses((status = 204, description = "It is deleted.")),
+)]
 async fn delete(
     State(state): State<QueryState>,
     Path(id): Path<String>,

@@ -33,8 +33,8 @@ pub(crate) fn routes() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new()
         .merge(events::router())
         .merge(aggregates::router())
-        .merge(OpenApiRouter::from(keys::router()))
-        .merge(OpenApiRouter::from(audit::router()))
+        .merge(keys::router())
+        .merge(audit::router())
 }
 
 /// A caller that may read, its parameters, and whatever its receipt promises is persisted.

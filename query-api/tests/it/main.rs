@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod events;
+mod hang_up;
 mod keys;
 mod parameters;
 mod receipts;

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use metering_core::event::{as_rfc3339, is_identifier};
 use metering_store::decision;
 use metering_store::progress::{self, QUOTA};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use service_kit::auth::{Caller, Scope};
 use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::body::{invalid_id, uuid};
@@ -26,8 +27,8 @@ const MAX_DECISIONS: i64 = 100;
 const PATIENCE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(50);
 
-pub(super) fn router() -> Router<QuotaState> {
-    Router::new().route("/v1/meter/decisions/{id}", get(find))
+pub(super) fn router() -> OpenApiRouter<QuotaState> {
+    OpenApiRouter::new().routes(routes!(find))
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,7 +36,15 @@ struct Parameters {
     tenant_id: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// An id that was denied may have been asked for again: each answer is one.
+#[derive(Debug, Serialize, ToSchema)]
+struct DecisionList {
+    data: Vec<DecisionView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
 struct DecisionView {
     decision_id: Uuid,
     tenant_id: String,
@@ -45,6 +54,7 @@ struct DecisionView {
     quantity: i64,
     outcome: String,
     /// The limits as they stood at the position, and what was taken.
+    #[schema(value_type = Option<Object>)]
     answer: Option<Box<RawValue>>,
     partition: u16,
     as_of_seq: u64,
@@ -53,12 +63,24 @@ struct DecisionView {
     decided_at: chrono::DateTime<chrono::Utc>,
 }
 
+/// Show a decision
+///
+/// What was asked with this id, what was answered, and the limits as they stood at its position in
+/// the log. Needs the scope `read`.
+#[utoipa::path(
+    get, path = "/v1/meter/decisions/{id}", operation_id = "get_decision", tag = "Quotas",
+    params(
+        ("id" = Uuid, Path, description = "`decision_id` of an answer"),
+        ("tenant_id" = Option<String>, Query, max_length = 128, description = "Ids are unique within a tenant; a key that is bound to one need not name it"),
+    ),
+    responses((status = 200, description = "The decisions with this id.", body = DecisionList)),
+)]
 async fn find(
     State(state): State<QuotaState>,
     caller: Caller,
     Path(id): Path<String>,
     Query(parameters): Query<Parameters>,
-) -> Result<Json<Value>, QuotaError> {
+) -> Result<Json<DecisionList>, QuotaError> {
     require(&caller, Scope::Read)?;
     let id = uuid(&id).ok_or_else(invalid_id)?;
     let tenant_id = tenant(&caller, parameters.tenant_id)?;
@@ -69,8 +91,10 @@ async fn find(
     if decisions.is_empty() {
         return Err(QuotaError::NoDecision);
     }
-    let data: Vec<DecisionView> = decisions.into_iter().map(DecisionView::from).collect();
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+    Ok(Json(DecisionList {
+        data: decisions.into_iter().map(DecisionView::from).collect(),
+        next_cursor: None,
+    }))
 }
 
 /// Looks until it is there, or the books have all that was folded when it was asked for.

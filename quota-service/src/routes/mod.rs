@@ -10,18 +10,22 @@ mod view;
 
 use axum::Router;
 use service_kit::auth::{Caller, Scope};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::QuotaError;
 use crate::state::QuotaState;
 
 pub(crate) fn router(state: QuotaState) -> Router {
-    Router::new()
+    routes().with_state(state).into()
+}
+
+pub(crate) fn routes() -> OpenApiRouter<QuotaState> {
+    OpenApiRouter::new()
         .merge(validate::router())
         .merge(reservations::router())
         .merge(quotas::router())
         .merge(decisions::router())
         .merge(alerts::router())
-        .with_state(state)
 }
 
 /// The tenant that a caller asks about: the one it names, or the one it is bound to.

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use metering_core::Record;
 use metering_core::quota::{ANY, DELETED, Enforcement, Quota, QuotaReply, QuotaStatus, Reply};
 use metering_core::record::Document;
 use metering_log::Priority;
 use serde::Serialize;
-use serde_json::{Value, json};
 use service_kit::auth::{Caller, Scope};
 use tokio::time::timeout;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::body::{bytes, invalid_id, uuid};
@@ -29,13 +30,20 @@ const CHANGE: Duration = Duration::from_secs(5);
 /// How long its past may take to be counted.
 const WARM: Duration = Duration::from_secs(20);
 
-pub(super) fn router() -> Router<QuotaState> {
-    Router::new()
-        .route("/v1/meter/quotas", get(list).put(put))
-        .route("/v1/meter/quotas/{id}", get(find).delete(delete))
+pub(super) fn router() -> OpenApiRouter<QuotaState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, put))
+        .routes(routes!(find, delete))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+struct QuotaList {
+    data: Vec<QuotaView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quota)]
 struct QuotaView {
     id: Uuid,
     tenant_id: String,
@@ -46,7 +54,10 @@ struct QuotaView {
     period: &'static str,
     timezone: &'static str,
     anchor: Option<String>,
+    /// `hard`, `soft` or `shadow`.
+    #[schema(value_type = String)]
     enforcement: Enforcement,
+    /// Percent of the limit.
     alert_threshold: Option<u8>,
     /// `active`, or `warming` while its past is being counted.
     status: &'static str,
@@ -80,13 +91,33 @@ impl From<&QuotaStatus<'_>> for QuotaView {
     }
 }
 
-/// What this process has folded: a change that it has answered is there.
-async fn list(State(state): State<QuotaState>, caller: Caller) -> Result<Json<Value>, QuotaError> {
+/// List quotas
+///
+/// All of them, a change that was answered included. A key that is bound to a tenant sees this
+/// tenant's and those of every tenant. Needs the scope `read`.
+#[utoipa::path(
+    get, path = "/v1/meter/quotas", operation_id = "list_quotas", tag = "Quotas",
+    responses((status = 200, description = "The quotas.", body = QuotaList)),
+)]
+async fn list(
+    State(state): State<QuotaState>,
+    caller: Caller,
+) -> Result<Json<QuotaList>, QuotaError> {
     require(&caller, Scope::Read)?;
-    let quotas = visible(&state, &caller)?;
-    Ok(Json(json!({ "data": quotas, "next_cursor": null })))
+    Ok(Json(QuotaList {
+        data: visible(&state, &caller)?,
+        next_cursor: None,
+    }))
 }
 
+/// Show a quota
+///
+/// Needs the scope `read`.
+#[utoipa::path(
+    get, path = "/v1/meter/quotas/{id}", operation_id = "get_quota", tag = "Quotas",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, description = "The quota.", body = QuotaView)),
+)]
 async fn find(
     State(state): State<QuotaState>,
     caller: Caller,
@@ -121,6 +152,14 @@ fn visible(state: &QuotaState, caller: &Caller) -> Result<Vec<QuotaView>, QuotaE
     Ok(quotas)
 }
 
+/// Set a quota
+///
+/// A quota of the same tenant, feature, resource and period is replaced. When this is answered the
+/// quota is in force and what was used before is counted. Needs the scope `admin`.
+#[utoipa::path(
+    put, path = "/v1/meter/quotas", operation_id = "put_quota", tag = "Quotas",
+    responses((status = 200, description = "It is in force.", body = QuotaView)),
+)]
 async fn put(
     State(state): State<QuotaState>,
     caller: Caller,
@@ -143,6 +182,14 @@ async fn put(
     Ok(Json(QuotaView::new(&quota, "active")))
 }
 
+/// Delete a quota
+///
+/// When this is answered it is not in force any more. Needs the scope `admin`.
+#[utoipa::path(
+    delete, path = "/v1/meter/quotas/{id}", operation_id = "delete_quota", tag = "Quotas",
+    params(("id" = Uuid, Path)),
+    responses((status = 204, description = "It is deleted.")),
+)]
 async fn delete(
     State(state): State<QuotaState>,
     caller: Caller,

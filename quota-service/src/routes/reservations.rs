@@ -1,15 +1,17 @@
 //! `POST /v1/meter/reservations/{id}/commit` and `…/release`.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
 use metering_core::Record;
 use metering_core::quota::{Reply, ResolveReply};
 use metering_core::record::Resolve;
 use metering_log::Priority;
 use serde::Serialize;
 use service_kit::auth::{Caller, Scope};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::body::{Fields, bytes, invalid_id, uuid};
@@ -18,13 +20,13 @@ use crate::ask::not_after_us;
 use crate::error::QuotaError;
 use crate::state::QuotaState;
 
-pub(super) fn router() -> Router<QuotaState> {
-    Router::new()
-        .route("/v1/meter/reservations/{id}/commit", post(commit))
-        .route("/v1/meter/reservations/{id}/release", post(release))
+pub(super) fn router() -> OpenApiRouter<QuotaState> {
+    OpenApiRouter::new()
+        .routes(routes!(commit))
+        .routes(routes!(release))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Resolved {
     id: Uuid,
     /// `committed` or `released`.
@@ -34,6 +36,16 @@ struct Resolved {
     as_of_seq: u64,
 }
 
+/// Commit a reservation
+///
+/// `quantity` units were used, all that are held unless said; the others are free again. More than
+/// are held is refused, unless `overshoot` is true: then they count, even beyond the limit. To
+/// commit again in the same way gives the same answer. Needs the scope `validate`.
+#[utoipa::path(
+    post, path = "/v1/meter/reservations/{id}/commit", operation_id = "commit_reservation", tag = "Quotas",
+    params(("id" = Uuid, Path, description = "`reservation.id` of the answer")),
+    responses((status = 200, description = "It is committed.", body = Resolved)),
+)]
 async fn commit(
     State(state): State<QuotaState>,
     caller: Caller,
@@ -59,6 +71,15 @@ async fn commit(
     resolved(&state, &Record::Commit(resolve), resolve).await
 }
 
+/// Release a reservation
+///
+/// Nothing was used; its units are free again. To release again gives the same answer. Needs the
+/// scope `validate`.
+#[utoipa::path(
+    post, path = "/v1/meter/reservations/{id}/release", operation_id = "release_reservation", tag = "Quotas",
+    params(("id" = Uuid, Path, description = "`reservation.id` of the answer")),
+    responses((status = 200, description = "It is released.", body = Resolved)),
+)]
 async fn release(
     State(state): State<QuotaState>,
     caller: Caller,

@@ -1,14 +1,15 @@
 //! `POST /v1/meter/validate`.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use metering_core::quota::{MAX_TTL_SECONDS, Reply, TakeReply};
 use metering_core::record::Take;
 use service_kit::auth::{Caller, Scope};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::body::{Fields, bytes};
@@ -24,8 +25,8 @@ use crate::waiting::Folded;
 const DEFAULT_TTL_SECONDS: u32 = 300;
 const FIELDS: &str = "tenant_id, feature, resource, quantity, mode, id and ttl_seconds";
 
-pub(super) fn router() -> Router<QuotaState> {
-    Router::new().route("/v1/meter/validate", post(validate))
+pub(super) fn router() -> OpenApiRouter<QuotaState> {
+    OpenApiRouter::new().routes(routes!(validate))
 }
 
 struct Request {
@@ -43,6 +44,16 @@ enum Mode {
     Reserve { ttl_seconds: u32 },
 }
 
+/// Ask whether a tenant may use more
+///
+/// `check` only looks, `consume` takes the units, `reserve` holds them until they are committed,
+/// released, or `ttl_seconds` are over. The answer includes every event that was accepted before
+/// this was sent, or it is a 503: then send the same `id` again, which is taken once. A denial is a
+/// 200 with `allowed: false`. Needs the scope `validate`.
+#[utoipa::path(
+    post, path = "/v1/meter/validate", operation_id = "validate_usage", tag = "Quotas",
+    responses((status = 200, description = "The decision.", body = AnswerView)),
+)]
 async fn validate(
     State(state): State<QuotaState>,
     caller: Caller,

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use metering_core::event::rfc3339;
 use metering_core::quota::{Answer, Enforcement, LimitState};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What `validate` answers; the first five members are the documented ones and keep their shape.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaAnswer)]
 pub(crate) struct AnswerView {
     allowed: bool,
     /// Units left; before taking for a check, after taking for the others. null: no limit.
@@ -23,28 +25,33 @@ pub(crate) struct AnswerView {
     quota_id: Option<Uuid>,
     /// Of a soft limit: units by which it is exceeded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     overage: Option<i64>,
     limits: Vec<LimitView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reservation: Option<ReservationView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaLimit)]
 struct LimitView {
     quota_id: Uuid,
     name: String,
     period: &'static str,
     limit: i64,
-    /// Before this request.
+    /// Before this request; an integer as text: it may have more digits than a double.
     used: String,
     reserved: String,
     remaining: i64,
     reset_at: Option<String>,
+    #[schema(value_type = String)]
     enforcement: Enforcement,
     fits: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reservation)]
 struct ReservationView {
     id: Uuid,
     expires_at: String,

@@ -1,7 +1,9 @@
 //! A caller of the quota service, who asks again after every 503 with the same id.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use api_conformance::{Answer, Description};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,6 +11,17 @@ use uuid::Uuid;
 /// Longer than anything these tests wait for takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
+
+/// What every answer is held to.
+static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
+    let committed = include_str!("../../../../docs/openapi.json");
+    Description::new(serde_json::from_str(committed).expect("JSON"))
+});
+
+fn path_of(url: &str) -> String {
+    let url: reqwest::Url = url.parse().expect("a URL");
+    url.path().to_owned()
+}
 
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -40,11 +53,22 @@ impl Caller {
         url: String,
         body: String,
     ) -> reqwest::Result<(u16, Value)> {
+        let (called, path) = (method.clone(), path_of(&url));
         let request = self.client.request(method, url).bearer_auth(&self.key);
         let request = request.header("content-type", "application/json");
         let answer = request.body(body).send().await?;
         let status = answer.status().as_u16();
+        let content_type = answer.headers().get("content-type").cloned();
         let text = answer.text().await?;
+        DESCRIPTION.check(Answer {
+            method: called.as_str(),
+            path: &path,
+            status,
+            content_type: content_type
+                .as_ref()
+                .map_or("", |value| value.to_str().expect("a text")),
+            body: text.as_bytes(),
+        });
         Ok((status, serde_json::from_str(&text).unwrap_or_default()))
     }
 

@@ -1,0 +1,29 @@
+import json
+import os
+import urllib.request
+import uuid
+
+
+def call(method, path, body=None):
+    request = urllib.request.Request(
+        os.environ["METERD_URL"] + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Authorization": "Bearer " + os.environ["METERD_API_KEY"],
+            "Content-Type": "application/json",
+        },
+    )
+    with urllib.request.urlopen(request) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+decision = str(uuid.uuid4())
+call(
+    "POST",
+    "/v1/meter/validate",
+    {"tenant_id": "org_003", "feature": "tokens", "mode": "consume", "id": decision},
+)
+answer = call("GET", f"/v1/meter/decisions/{decision}?tenant_id=org_003")
+print(json.dumps(answer, indent=2))

@@ -1,0 +1,2 @@
+curl --fail-with-body "$METERD_URL/v1/meter/audit?limit=10" \
+  -H "Authorization: Bearer $METERD_API_KEY"
