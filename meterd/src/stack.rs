@@ -91,9 +91,9 @@ pub(crate) async fn run(
             aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
     });
-    let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
-    tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let (url, bucket) = (&config.postgres_url, broker.keys.clone());
+    let quota = start_quota(&broker, &publisher, url, (services.quota, &metrics)).await?;
+    tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let query = query_api::start(services.query, url, &secret, bucket, &metrics);
     let query = Box::pin(query).await?;
     tasks.spawn(query_api::run(
@@ -163,11 +163,12 @@ pub(crate) async fn start_quota(
     broker: &Broker,
     publisher: &Publisher,
     postgres_url: &str,
-    config: quota_service::Config,
+    (config, metrics): (quota_service::Config, &Metrics),
 ) -> Result<QuotaState> {
     let connections = config.connections + u32::from(publisher.partitions());
     let store = store(postgres_url, connections).await?;
-    quota_service::start(config, broker.log.clone(), publisher.clone(), store).await
+    let (log, publisher) = (broker.log.clone(), publisher.clone());
+    quota_service::start(config, log, publisher, store, metrics).await
 }
 
 /// The task that decides and keeps the books.

@@ -46,6 +46,17 @@ pub struct Config {
     )]
     pub connections: u32,
 
+    /// Days after which decisions and alerts are deleted
+    #[arg(
+        id = "quota-keep-days",
+        long,
+        env = "METERD_QUOTA_KEEP_DAYS",
+        value_name = "DAYS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(1..=36_500)
+    )]
+    pub keep_days: u32,
+
     #[command(flatten)]
     pub webhook: WebhookConfig,
 }

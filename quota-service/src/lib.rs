@@ -1,12 +1,14 @@
 //! Decides in log order whether a tenant may use more.
 
 mod ask;
+mod auditor;
 mod books;
 mod checks;
 pub mod config;
 mod decider;
 mod error;
 mod fold;
+mod metrics;
 mod openapi;
 mod partition;
 mod past;
@@ -24,6 +26,7 @@ use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
 use service_kit::auth::{self, Keys};
 use service_kit::health::Health;
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,10 +43,11 @@ pub async fn start(
     log: SharedBackend,
     publisher: Publisher,
     store: Store,
+    metrics: &Metrics,
 ) -> anyhow::Result<QuotaState> {
     config.validate()?;
     store.check_schema().await?;
-    Ok(QuotaState::new(config, log, publisher, store))
+    Ok(QuotaState::new(config, log, publisher, store, metrics))
 }
 
 /// The routes.
@@ -76,8 +80,10 @@ pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken
         tasks
             .spawn(stop().run_until_cancelled_owned(seeder::run(state.clone(), partition.clone())));
         tasks.spawn(
-            stop().run_until_cancelled_owned(recorder::run(state.clone(), partition.number)),
+            stop().run_until_cancelled_owned(recorder::run(state.clone(), partition.clone())),
         );
+        tasks
+            .spawn(stop().run_until_cancelled_owned(auditor::run(state.clone(), partition.number)));
     }
     tasks.spawn(
         shutdown

@@ -146,6 +146,9 @@ impl Sender {
         let sent = self.send(alert, clock::now()).await;
         let now = clock::now();
         let mut conn = self.state.store.pool().acquire().await?;
+        let result = if sent.is_ok() { "delivered" } else { "failed" };
+        let deliveries = &self.state.metrics().deliveries;
+        deliveries.with_label_values(&[result]).inc();
         let Err(error) = sent else {
             return alert::set_delivered(&mut conn, alert.id, now).await;
         };

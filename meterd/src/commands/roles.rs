@@ -169,7 +169,7 @@ pub(crate) async fn quota(args: QuotaArgs) -> Result<ExitCode> {
         &role.behind,
     ));
     let url = &args.database.postgres_url;
-    let state = start_quota(&broker, &publisher, url, args.config).await?;
+    let state = start_quota(&broker, &publisher, url, (args.config, &role.metrics)).await?;
     role.tasks
         .spawn(run_quota(state.clone(), &role.health, &role.behind));
     role.serve(quota_service::router(state, keys)).await?;
