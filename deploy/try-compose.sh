@@ -259,7 +259,7 @@ prove() {
     timed 'docker compose up on the same volumes' compose_up
     check_totals 'after down and up'
 
-    compose stop gateway worker query 2>"$WORK/log"
+    compose stop gateway worker query quota 2>"$WORK/log"
     compose exec --no-TTY postgres dropdb --username postgres --force meterd
     compose exec --no-TTY postgres createdb --username postgres --owner meterd meterd
     compose exec --no-TTY postgres pg_restore --username postgres --exit-on-error --dbname meterd \

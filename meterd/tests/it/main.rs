@@ -13,6 +13,7 @@ mod metrics;
 mod openapi;
 mod quota_bars;
 mod quota_files;
+mod quota_metrics;
 mod quotas;
 mod revocation;
 mod support;
