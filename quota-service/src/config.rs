@@ -57,6 +57,10 @@ pub struct Config {
     )]
     pub keep_days: u32,
 
+    /// Redis or Valkey that the counters are mirrored in; where it is, is for the program to say.
+    #[arg(skip)]
+    pub redis_url: Option<String>,
+
     #[command(flatten)]
     pub webhook: WebhookConfig,
 }

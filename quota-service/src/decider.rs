@@ -158,12 +158,13 @@ impl Decider {
             return;
         };
         let skew_us = last.stream_time.timestamp_micros() - envelope.sent_at_us;
+        let skew_us = skew_us.saturating_abs();
         let number = self.partition.number;
         let shown = &self.state.metrics().skew;
         let shown = shown.with_label_values(&[&number.to_string()]);
         let skew = TimeDelta::microseconds(skew_us).as_seconds_f64();
         let limit = TimeDelta::microseconds(MAX_SKEW_US).as_seconds_f64();
-        if skew.abs() > limit && shown.get().abs() <= limit {
+        if skew > limit && shown.get() <= limit {
             tracing::error!(
                 partition = number,
                 skew_seconds = skew,

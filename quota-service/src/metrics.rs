@@ -29,7 +29,7 @@ service_kit::metrics! {
         folded: IntGaugeVec = "meterd_quota_folded_sequence" ["partition"];
         /// How long what comes now waits to be folded.
         lag: GaugeVec = "meterd_quota_fold_lag_seconds" ["partition"];
-        /// The broker's clock less the publisher's, of the last message folded, its way included.
+        /// By how much the clocks of broker and publisher differ, the message's way included.
         skew: GaugeVec = "meterd_quota_clock_skew_seconds" ["partition"];
         /// 1 while a partition stands still until somebody looks.
         alarm: IntGaugeVec = "meterd_quota_alarm" ["partition"];
@@ -46,6 +46,10 @@ service_kit::metrics! {
         audited: IntCounter = "meterd_quota_audited_windows_total";
         /// Units by which ledger and aggregates differ.
         difference: GaugeVec = "meterd_quota_audit_difference_units" ["partition"];
+        /// Sequence up to which this process has mirrored the counters in Redis.
+        mirrored: IntGaugeVec = "meterd_quota_mirror_sequence" ["partition"];
+        /// Times that Redis did not answer in time, or not as it should.
+        mirror_failures: IntCounter = "meterd_quota_mirror_failures_total";
         /// Attempts to deliver an alert, by result.
         deliveries: IntCounterVec = "meterd_quota_alert_deliveries_total" ["result"];
     }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::books::Books;
 use crate::fold::{self, Unknown};
+use crate::mirror::Feed;
 use crate::partition::Partition;
 use crate::past::{LoadError, load};
 use crate::state::QuotaState;
@@ -63,12 +64,13 @@ enum Ended {
 }
 
 /// Writes for ever, whenever no other process does.
-pub(crate) async fn run(state: QuotaState, answering: Arc<Partition>) {
+pub(crate) async fn run(state: QuotaState, answering: Arc<Partition>, feed: Option<Feed>) {
     let partition = answering.number;
     let mut recorder = Recorder {
         state,
         partition,
         answering,
+        feed,
     };
     loop {
         let Err(ended) = Box::pin(recorder.record()).await;
@@ -87,6 +89,8 @@ struct Recorder {
     partition: u16,
     /// The fold that answers, to compare with.
     answering: Arc<Partition>,
+    /// The mirror, if there is one.
+    feed: Option<Feed>,
 }
 
 impl Recorder {
@@ -96,6 +100,7 @@ impl Recorder {
         let (mut fold, mut from) = load(&self.state, self.partition).await?;
         self.begin(from).await?;
         let mut reader = Reader::open(self.state.log.clone(), self.partition, from).await?;
+        let mut told = self.feed.as_ref().map(Feed::begin);
         let mut books = Books::default();
         let mut last: Option<Delivery> = None;
         let shortest = self.state.config.write_interval();
@@ -115,6 +120,14 @@ impl Recorder {
                     )?;
                     last = Some(message);
                 }
+            }
+            if let Some(told) = &mut told {
+                let at = last.as_ref().map_or(from, |last| Position {
+                    seq: last.seq,
+                    hash: last.hash,
+                    ..from
+                });
+                told.tell(&fold, at);
             }
             let started = Instant::now();
             if started < due && books.decisions.len() < MAX_DECISIONS {

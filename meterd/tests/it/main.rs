@@ -14,6 +14,7 @@ mod openapi;
 mod quota_bars;
 mod quota_files;
 mod quota_metrics;
+mod quota_mirror;
 mod quotas;
 mod revocation;
 mod support;

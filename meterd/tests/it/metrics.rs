@@ -261,6 +261,7 @@ async fn quota(deployment: &mut Deployment) -> Scrape {
     caller.decide(&check).await;
     until(&url, "written books", |scrape| {
         scrape.sum("meterd_quota_books_sequence", &[]) >= 1.0
+            && scrape.sum("meterd_quota_mirror_sequence", &[]) >= 1.0
     })
     .await
 }
