@@ -17,6 +17,10 @@ pub(crate) struct Counters {
     pub(crate) metadata_dropped: AtomicU64,
     /// Events of other processes that this one sent for them.
     pub(crate) adopted: AtomicU64,
+    /// Decisions that said no.
+    pub(crate) denied: AtomicU64,
+    /// Decisions, commits and releases that the server did not answer in time.
+    pub(crate) undecided: AtomicU64,
     pub(crate) requests: AtomicU64,
     /// Requests that were not answered with 202.
     pub(crate) failures: AtomicU64,
@@ -27,7 +31,7 @@ impl Counters {
         counter.fetch_add(count, Ordering::Relaxed);
     }
 
-    pub(crate) fn named(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 10] {
         [
             ("delivered", &self.delivered),
             ("dead_lettered", &self.dead_lettered),
@@ -35,6 +39,8 @@ impl Counters {
             ("invalid", &self.invalid),
             ("metadata_dropped", &self.metadata_dropped),
             ("adopted", &self.adopted),
+            ("denied", &self.denied),
+            ("undecided", &self.undecided),
             ("requests", &self.requests),
             ("failures", &self.failures),
         ]
@@ -50,6 +56,8 @@ impl Counters {
             &self.invalid,
             &self.metadata_dropped,
             &self.adopted,
+            &self.denied,
+            &self.undecided,
             &self.requests,
             &self.failures,
         ] {

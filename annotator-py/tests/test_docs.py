@@ -21,7 +21,7 @@ def test_the_documentation_is_true(metered: Metered, monkeypatch: pytest.MonkeyP
     configured: list[object] = []
     scope: dict[str, object] = {"meterd": meterd}
     code = blocks()
-    assert len(code) == 5
+    assert len(code) == 6
     for block in code:
         # The first block names a server that is not there; the rest records into the fixture.
         if "meterd.configure" in block:
@@ -29,7 +29,7 @@ def test_the_documentation_is_true(metered: Metered, monkeypatch: pytest.MonkeyP
         exec(compile(block, "docs/python.md", "exec"), scope)
     assert len(configured) == 1
     assert metered.total("storage", "load") == 3
-    assert metered.total("llm", "tokens") == 6 + 812
+    assert metered.total("llm", "tokens") == 6 + 312 + 812
     assert metered.total("exports", "rows") == 1200
     assert metered.total("billing", "invoice_generate", tenant="org_002") == 1
     meterd._tenant.TENANT.set(None)

@@ -11,6 +11,8 @@ use metering_log::{
     partitions, topology,
 };
 use metering_store::Store;
+use query_api::QueryBroker;
+use service_kit::auth::Keys;
 use service_kit::clock;
 use service_kit::health::HealthReporter;
 use service_kit::log_metrics::{self, MeasuredLog};
@@ -143,6 +145,15 @@ impl Broker {
                 }
                 ended => return ended,
             }
+        }
+    }
+
+    /// What a query server has of it.
+    pub(crate) fn for_queries(&self, keys: &Keys) -> QueryBroker {
+        QueryBroker {
+            log: self.log.clone(),
+            bucket: self.keys.clone(),
+            keys: keys.clone(),
         }
     }
 

@@ -62,7 +62,7 @@ pub(crate) async fn run(
     let StackConfig {
         services, secret, ..
     } = config;
-    let metrics = Metrics::default();
+    let metrics = config.metrics.metrics("meterd")?;
     let broker = BrokerArgs {
         nats_url: config.nats_url,
         nats_monitor_url: config.nats_monitor_url,
@@ -86,22 +86,23 @@ pub(crate) async fn run(
     let worker = tasks.spawn({
         let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
         async move {
-            let config = services.worker;
-            let store = worker_store;
+            let (config, store) = (services.worker, worker_store);
             aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
     });
-    let (url, bucket) = (&config.postgres_url, broker.keys.clone());
+    let url = &config.postgres_url;
     let quota = start_quota(&broker, &publisher, url, (services.quota, &metrics)).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
-    let query = query_api::start(services.query, url, &secret, bucket, &metrics);
+    let query = query_api::start(
+        services.query,
+        url,
+        &secret,
+        broker.for_queries(&keys),
+        &metrics,
+        shutdown.clone(),
+    );
     let query = Box::pin(query).await?;
-    tasks.spawn(query_api::run(
-        query.clone(),
-        keys.clone(),
-        &health,
-        behind.clone(),
-    ));
+    tasks.spawn(query_api::run(query.clone(), &health, behind.clone()));
     let gateway = GatewayState::new(
         services.gateway,
         publisher.clone(),
@@ -109,13 +110,10 @@ pub(crate) async fn run(
         broker.durability,
         &metrics,
     );
-    let router = Router::new()
-        .merge(ingest_gateway::router(gateway, keys.clone()))
-        .merge(query_api::router(query, keys.clone()))
+    let router = ingest_gateway::router(gateway, keys.clone())
+        .merge(query_api::router(query))
         .merge(quota_service::router(quota, keys))
-        .merge(health.router())
-        .merge(openapi::router())
-        .merge(dashboard::router());
+        .merge(beside_the_api(&health));
     let router = config
         .metrics
         .expose(&metrics, router, &services.http, (&tasks, &behind))
@@ -128,7 +126,17 @@ pub(crate) async fn run(
     publisher.drained().await;
     tasks.close();
     tasks.wait().await;
-    worker.await.context("the worker panicked")?
+    let worked = worker.await.context("the worker panicked")?;
+    metrics.spans.flush();
+    worked
+}
+
+/// What needs no key.
+fn beside_the_api(health: &Health) -> Router {
+    Router::new()
+        .merge(health.router())
+        .merge(openapi::router())
+        .merge(dashboard::router())
 }
 
 /// This version's schema, and the key of whoever started this.

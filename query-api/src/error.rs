@@ -22,6 +22,8 @@ pub enum QueryError {
     TenantRequired,
     #[error("no such event")]
     NotFound,
+    #[error("no such tenant")]
+    NoTenant,
     #[error("refused before anything was asked")]
     Refused(Problem),
     #[error("no such key")]
@@ -70,6 +72,11 @@ fn problem(error: QueryError) -> Problem {
             StatusCode::NOT_FOUND,
             "not_found",
             "this tenant has no counted event with this id",
+        ),
+        QueryError::NoTenant => Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there is no such tenant that has used anything; GET /v1/meter/tenants lists them",
         ),
         QueryError::Refused(problem) => problem,
         QueryError::NoKey => no_key(),

@@ -1,9 +1,12 @@
 //! Answers questions about events and aggregates.
 
+mod bodies;
 pub mod config;
+mod consumption;
 mod cursor;
 pub mod error;
 pub mod keys;
+mod live;
 mod metrics;
 mod new_key;
 mod openapi;
@@ -13,32 +16,33 @@ pub mod state;
 mod visibility;
 
 use axum::{Router, middleware};
-use metering_log::keys::KeyBucket;
 use metering_store::Store;
-use service_kit::auth::{self, Keys};
+use service_kit::auth;
 use service_kit::health::Health;
 use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 pub use openapi::openapi;
-pub use state::QueryState;
+pub use state::{QueryBroker, QueryState};
 
-/// Connects and checks the schema.
+/// Connects and checks the schema. Answers that go on for long end with `shutdown`, so that whoever
+/// waits for requests in flight does not wait for those.
 ///
 /// Errors: settings that cannot work, Postgres away, a schema of another version.
 pub async fn start(
     config: Config,
     postgres_url: &str,
     secret: &str,
-    keys: KeyBucket,
+    broker: QueryBroker,
     metrics: &Metrics,
+    shutdown: CancellationToken,
 ) -> anyhow::Result<QueryState> {
     config.validate()?;
     let (connections, timeout) = (config.connections, config.statement_timeout());
     let store = Store::connect_for_reads(postgres_url, connections, timeout).await?;
     store.check_schema().await?;
-    Ok(QueryState::new(store, secret, keys, metrics))
+    Ok(QueryState::new(store, secret, broker, metrics, shutdown))
 }
 
 /// The routes.
@@ -47,16 +51,16 @@ pub async fn start(
 /// with a receipt never less than the events it stands for. A listing shows what there was when
 /// its first page was read, every event once. Sums are exact. A key that is bound to a tenant sees
 /// that tenant only.
-pub fn router(state: QueryState, keys: Keys) -> Router {
+pub fn router(state: QueryState) -> Router {
+    let keys = state.keys().clone();
     routes::router(state).layer(middleware::from_fn_with_state(keys, auth::authenticate))
 }
 
 /// Until `shutdown`: watches how far the log is projected, for the requests that wait for it
-/// (without it, receipts are answered 503), and keeps the bucket of API keys what Postgres says.
-/// `keys` are those of the router, which somebody else keeps current.
+/// (without it, receipts are answered 503), reads the log for those who follow it, and keeps the
+/// bucket of API keys what Postgres says.
 pub fn run(
     state: QueryState,
-    keys: Keys,
     health: &Health,
     shutdown: CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
@@ -64,11 +68,13 @@ pub fn run(
     let queries = health.part("query");
     let comparing = health.part("distribution of api keys");
     async move {
-        let (store, bucket) = (&state.store, state.bucket());
+        let (store, bucket, keys) = (&state.store, state.bucket(), state.keys());
         tokio::join!(
             Box::pin(state.visibility.poll(store, &queries, shutdown.clone())),
-            Box::pin(keys::reconcile(store, bucket, &keys, &comparing, &shutdown)),
+            Box::pin(keys::reconcile(store, bucket, keys, &comparing, &shutdown)),
             Box::pin(keys::note_uses(store, bucket, &shutdown)),
+            Box::pin(state.live.run(store, &state.visibility, &shutdown)),
         );
+        state.bodies.ended().await;
     }
 }

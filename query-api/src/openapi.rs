@@ -53,6 +53,8 @@ const ONE_EVENT: &[Documented] = &[
     ),
 ];
 
+const ONE_TENANT: &[Documented] = &[(404, "not_found", "No such tenant has used anything.")];
+
 const ONE_KEY: &[Documented] = &[(
     404,
     "not_found",
@@ -103,10 +105,13 @@ const DELETED_KEY: &[Documented] = &[(
 pub fn openapi() -> OpenApi {
     let mut document = routes::routes().into_openapi();
     add_request_body(&mut document, "create_key", new_key());
-    let operations: [(&str, &[&[Documented]]); 8] = [
+    let operations: [(&str, &[&[Documented]]); 11] = [
         ("list_events", &[READING, PAGE]),
         ("get_event", &[READING, ONE_EVENT]),
+        ("follow_events", &[READING]),
         ("list_aggregates", &[READING]),
+        ("list_tenants", &[READING, PAGE]),
+        ("get_tenant", &[READING, ONE_TENANT]),
         ("list_keys", &[PAGE]),
         ("get_key", &[ONE_KEY]),
         ("create_key", &[CHANGED_KEYS, JSON_BODY, NEW_KEY]),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use chrono_tz::Tz;
 use metering_core::event::is_identifier;
 use metering_store::aggregates::Names;
 use service_kit::auth::Caller;
@@ -127,16 +128,31 @@ impl Params {
         }))
     }
 
+    pub(crate) fn take_timezone(&mut self) -> Result<Tz, QueryError> {
+        let expected = "an IANA time zone, such as Europe/Berlin";
+        let timezone = self.take_parsed("timezone", expected, |text| text.parse().ok())?;
+        Ok(timezone.unwrap_or(Tz::UTC))
+    }
+
     /// [from, to): the last 24 hours before `to`, which is `default_to` where it is missing.
     pub(crate) fn take_range(
         &mut self,
+        default_to: DateTime<Utc>,
+    ) -> Result<(DateTime<Utc>, DateTime<Utc>), QueryError> {
+        self.take_range_of(DEFAULT_RANGE, default_to)
+    }
+
+    /// The same with another range where `from` is missing.
+    pub(crate) fn take_range_of(
+        &mut self,
+        range: TimeDelta,
         default_to: DateTime<Utc>,
     ) -> Result<(DateTime<Utc>, DateTime<Utc>), QueryError> {
         let expected = "an RFC 3339 time with an offset, such as 2025-11-20T10:31:00Z, of the years 1 to 9999; write a + as %2B";
         let from = self.take_parsed("from", expected, instant)?;
         let to = self.take_parsed("to", expected, instant)?;
         let to = to.unwrap_or(default_to);
-        let from = from.unwrap_or(to - DEFAULT_RANGE);
+        let from = from.unwrap_or(to - range);
         if from >= to {
             return Err(QueryError::parameter("from", "must be before `to`"));
         }

@@ -2,11 +2,16 @@
 
 use metering_core::receipt::receipt_key;
 use metering_core::signed::SigningKey;
+use metering_log::SharedBackend;
 use metering_log::keys::KeyBucket;
 use metering_store::Store;
+use service_kit::auth::Keys;
 use service_kit::metrics::Metrics;
+use tokio_util::sync::CancellationToken;
 
+use crate::bodies::Bodies;
 use crate::cursor;
+use crate::live::Live;
 use crate::metrics::QueryMetrics;
 use crate::visibility::Visibility;
 
@@ -16,25 +21,49 @@ pub struct QueryState {
     pub(crate) visibility: Visibility,
     pub(crate) receipts: SigningKey,
     pub(crate) cursors: SigningKey,
-    /// Through which services learn of keys.
-    keys: KeyBucket,
+    broker: QueryBroker,
+    pub(crate) live: Live,
+    pub(crate) bodies: Bodies,
     pub(crate) metrics: QueryMetrics,
+}
+
+/// What a query server has of the broker.
+#[derive(Clone)]
+pub struct QueryBroker {
+    pub log: SharedBackend,
+    /// Through which services learn of keys.
+    pub bucket: KeyBucket,
+    /// What they have learnt; somebody else keeps it current.
+    pub keys: Keys,
 }
 
 impl QueryState {
     /// `secret` is the deployment's: cursors and receipts are good at every one of its processes.
-    pub fn new(store: Store, secret: &str, keys: KeyBucket, metrics: &Metrics) -> Self {
+    /// Answers that go on for long end with `shutdown`.
+    pub(crate) fn new(
+        store: Store,
+        secret: &str,
+        broker: QueryBroker,
+        metrics: &Metrics,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             metrics: QueryMetrics::new(metrics, &store),
             store,
             visibility: Visibility::default(),
             receipts: receipt_key(secret),
             cursors: cursor::key(secret),
-            keys,
+            live: Live::new(broker.log.clone()),
+            broker,
+            bodies: Bodies::new(shutdown),
         }
     }
 
     pub fn bucket(&self) -> &KeyBucket {
-        &self.keys
+        &self.broker.bucket
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.broker.keys
     }
 }

@@ -1,6 +1,6 @@
 //! Waiting until events are persisted: one poller a process tells everybody who waits.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// Between two polls while nobody waits; they only tell whether Postgres answers.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 
-type Positions = HashMap<u16, (Uuid, u64)>;
+/// Incarnation and sequence that each partition is applied up to.
+pub(crate) type Positions = BTreeMap<u16, (Uuid, u64)>;
 
 /// The positions of the projection, as last read. Clones share them.
 #[derive(Clone)]
@@ -52,12 +53,17 @@ impl Visibility {
                     })
             })
         };
-        let _waiting = Waiting::new(&self.waiting);
-        let mut positions = self.positions.subscribe();
+        let (_waiting, mut positions) = self.watch();
         match timeout(MAX_WAIT, positions.wait_for(reached)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(QueryError::NotYetVisible),
         }
+    }
+
+    /// The positions, which are read often for as long as the first of the two lives.
+    pub(crate) fn watch(&self) -> (Waiting, watch::Receiver<Positions>) {
+        let positions = self.positions.subscribe();
+        (Waiting::new(self.waiting.clone()), positions)
     }
 
     /// Reads the positions, often while somebody waits, until `shutdown`.
@@ -73,7 +79,11 @@ impl Visibility {
                 match read(store).await {
                     Ok(positions) => {
                         part.ready();
-                        self.positions.send_replace(positions);
+                        self.positions.send_if_modified(|known| {
+                            let moved = *known != positions;
+                            *known = positions;
+                            moved
+                        });
                     }
                     Err(error) => {
                         tracing::warn!(
@@ -105,17 +115,17 @@ async fn read(store: &Store) -> Result<Positions, sqlx::Error> {
         .collect())
 }
 
-/// Counts a waiting request for as long as it lives; clients that go away are not waited for.
-struct Waiting<'a>(&'a watch::Sender<usize>);
+/// Counts one who waits for as long as it lives; clients that go away are not waited for.
+pub(crate) struct Waiting(Arc<watch::Sender<usize>>);
 
-impl<'a> Waiting<'a> {
-    fn new(waiting: &'a watch::Sender<usize>) -> Self {
+impl Waiting {
+    pub(crate) fn new(waiting: Arc<watch::Sender<usize>>) -> Self {
         waiting.send_modify(|waiting| *waiting += 1);
         Self(waiting)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.send_modify(|waiting| *waiting -= 1);
     }

@@ -24,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "default_tenant": None,
     "disabled": False,
     "strict": False,
+    "fail_open": True,
+    "decision_timeout": 0.2,
 }
 
 _TRUE = {"1", "true", "yes", "on"}

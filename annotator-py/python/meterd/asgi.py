@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from meterd import _client
+from meterd._decision import Decision, DeniedError
 from meterd._web import EXCLUDED, TENANT_HEADER, RequestMeter
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -21,7 +22,8 @@ class MeterdASGIMiddleware:
     """Records every HTTP request when its answer has been sent, and every WebSocket when it ends.
 
     `resource` is the service's name. `tenant(scope)` says who a request is for; without it the
-    header X-Tenant-Id does. The other arguments are those of `meterd._web.RequestMeter`.
+    header X-Tenant-Id does. A `DeniedError` that nobody has handled is answered, unless an answer
+    has begun. The other arguments are those of `meterd._web.RequestMeter`.
     """
 
     def __init__(
@@ -48,7 +50,8 @@ class MeterdASGIMiddleware:
         if kind not in ("http", "websocket") or meter.excludes(scope["path"]):
             await self.app(scope, receive, send)
             return
-        status = 500 if kind == "http" else 101
+        # None yet, and with a WebSocket none to come.
+        status = 0 if kind == "http" else 101
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -59,12 +62,18 @@ class MeterdASGIMiddleware:
         begun = meter.begin(meter.tenant_of(scope, _header(scope)))
         try:
             await self.app(scope, receive, watch)
+        except DeniedError as denied:
+            if status:
+                meter.record(begun[0], _method(scope), _route(scope), 500)
+                raise
+            await _deny(denied.decision, watch)
+            meter.record(begun[0], _method(scope), _route(scope), status)
         except BaseException:
             # Whoever catches it answers 500, unless the answer had begun.
             meter.record(begun[0], _method(scope), _route(scope), max(status, 500))
             raise
         else:
-            meter.record(begun[0], _method(scope), _route(scope), status)
+            meter.record(begun[0], _method(scope), _route(scope), status or 500)
         finally:
             meter.leave(begun)
 
@@ -77,6 +86,13 @@ class MeterdASGIMiddleware:
             await send(message)
 
         return watch
+
+
+async def _deny(decision: Decision, send: Send) -> None:
+    status, headers, body = decision.problem()
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _header(scope: Scope) -> str | None:

@@ -172,7 +172,7 @@ struct Row {
     all_count: String,
 }
 
-fn sum(quantity: &str, count: &str) -> Result<Sum, sqlx::Error> {
+pub(crate) fn sum(quantity: &str, count: &str) -> Result<Sum, sqlx::Error> {
     let parse = |text: &str| {
         text.parse()
             .map_err(|error: ParseIntError| sqlx::Error::Decode(error.into()))

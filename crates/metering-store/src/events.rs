@@ -1,5 +1,7 @@
 //! Reads of raw events: pages that late inserts do not disturb, and one event with its trace.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use metering_core::aggregate::key_bucket;
 use metering_core::{Event, RecordPosition};
@@ -9,7 +11,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::aggregates::{Ids, Names};
-use crate::progress;
+use crate::{progress, signed};
 
 /// Events of a tenant looked at for one page. A filter that matches rarely gets a short page and
 /// the place to go on from, not a request that reads for minutes.
@@ -219,6 +221,82 @@ impl Listing<'_> {
                 .push_bind(MAX_SCAN);
         }
     }
+}
+
+/// A record of the log that may be an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    pub seq: u64,
+    pub index: u32,
+    pub id: Uuid,
+    pub tenant_id: String,
+    pub timestamp: DateTime<Utc>,
+}
+
+/// Those of the `reported` records of one partition that count, in the order of the log, with the
+/// sequence and index of each. Records that nobody has judged yet are not among them.
+pub async fn list_counted(
+    conn: &mut PgConnection,
+    partition: u16,
+    reported: &[Reported],
+) -> Result<Vec<(u64, u32, Event)>, sqlx::Error> {
+    let mut days = BTreeMap::<_, Vec<&Reported>>::new();
+    for record in reported {
+        let day = record.timestamp.date_naive();
+        days.entry(day).or_default().push(record);
+    }
+    let mut counted = Vec::with_capacity(reported.len());
+    for records in days.values() {
+        let row = |row: Row| {
+            let (seq, index) = (row.seq.cast_unsigned(), row.record_index.cast_unsigned());
+            Ok((seq, index, row.event()?))
+        };
+        let rows = rows_of_a_day(conn, partition, records).await?;
+        let rows = rows.into_iter().map(row);
+        counted.extend(rows.collect::<Result<Vec<_>, sqlx::Error>>()?);
+    }
+    counted.sort_unstable_by_key(|(seq, index, _)| (*seq, *index));
+    Ok(counted)
+}
+
+/// All in one day's table, which the first two conditions tell the planner.
+async fn rows_of_a_day(
+    conn: &mut PgConnection,
+    partition: u16,
+    records: &[&Reported],
+) -> Result<Vec<Row>, sqlx::Error> {
+    let timestamps: Vec<DateTime<Utc>> = records.iter().map(|r| r.timestamp).collect();
+    let ids: Vec<Uuid> = records.iter().map(|r| r.id).collect();
+    let tenants: Vec<&str> = records.iter().map(|r| r.tenant_id.as_str()).collect();
+    let seqs: Vec<i64> = records.iter().map(|r| signed::seq(r.seq)).collect();
+    let indices: Vec<i32> = records.iter().map(|r| signed::index(r.index)).collect();
+    let mut sql = QueryBuilder::new(SELECT);
+    sql.push("(select e.* from unnest(")
+        .push_bind(timestamps.clone())
+        .push("::timestamptz[], ")
+        .push_bind(ids)
+        .push("::uuid[], ")
+        .push_bind(tenants)
+        .push("::text[], ")
+        .push_bind(seqs)
+        .push("::bigint[], ")
+        .push_bind(indices)
+        .push(
+            "::integer[]) as r(timestamp, id, tenant, seq, record_index)
+             join dimension d on d.name = r.tenant collate \"C\"
+             cross join lateral (select * from usage_event where timestamp >= ",
+        )
+        .push_bind(timestamps.iter().min().copied())
+        .push(" and timestamp <= ")
+        .push_bind(timestamps.iter().max().copied())
+        .push(
+            " and timestamp = r.timestamp and tenant_id = d.id and id = r.id
+                 and seq = r.seq and record_index = r.record_index and partition = ",
+        )
+        .push_bind(signed::partition(partition))
+        // `offset 0` keeps it a loop over the index, whatever the planner thinks of the day's size.
+        .push(" offset 0) as e) as e");
+    sql.build_query_as().fetch_all(conn).await
 }
 
 fn push_metadata(sql: &mut QueryBuilder<Postgres>, name: &str, text: &str) {

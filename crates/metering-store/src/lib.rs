@@ -18,6 +18,7 @@ pub mod quota_ledger;
 pub mod quota_snapshot;
 pub mod rebuild;
 mod store;
+pub mod tenants;
 pub mod usage_aggregate;
 pub mod usage_event;
 

@@ -1,7 +1,7 @@
 //! `quota`: what is enforced, for readers; what decides is the log.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use metering_core::quota::{Enforcement, Quota, QuotaChange};
+use metering_core::quota::{ANY, Enforcement, Quota, QuotaChange};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -85,4 +85,38 @@ async fn delete(conn: &mut PgConnection, partition: u16, id: Uuid) -> Result<(),
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A quota as it is in effect, in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaRow {
+    pub id: Uuid,
+    pub generation: i64,
+    pub tenant_id: String,
+    pub feature: String,
+    pub resource: Option<String>,
+    pub name: String,
+    pub limit: i64,
+    pub period: String,
+    pub timezone: String,
+    pub anchor: Option<NaiveDate>,
+    pub enforcement: String,
+    pub alert_threshold: Option<i16>,
+}
+
+/// The quotas of a tenant, and those of every tenant in each of their partitions.
+pub async fn list_of_tenant(
+    conn: &mut PgConnection,
+    tenant_id: &str,
+) -> Result<Vec<QuotaRow>, sqlx::Error> {
+    sqlx::query_as!(
+        QuotaRow,
+        r#"select id, generation, tenant_id as "tenant_id!", feature as "feature!", resource, name,
+             quota_limit as "limit", period, timezone, anchor, enforcement, alert_threshold
+         from quota where tenant_id = $1 or tenant_id = $2 order by feature, period, id"#,
+        tenant_id,
+        ANY
+    )
+    .fetch_all(conn)
+    .await
 }

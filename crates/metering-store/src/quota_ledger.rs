@@ -134,3 +134,33 @@ fn instant(us: i64) -> DateTime<Utc> {
     // Windows lie within the years that calendars are computed for.
     DateTime::from_timestamp_micros(us).unwrap_or_default()
 }
+
+/// What a tenant has used of a quota in one window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    pub quota_id: Uuid,
+    pub generation: i64,
+    pub feature: String,
+    pub window_start: DateTime<Utc>,
+    /// An integer of any size.
+    pub used: String,
+}
+
+/// What a tenant has used in the windows that begin at `starts`.
+pub async fn list_of_tenant(
+    conn: &mut PgConnection,
+    tenant_id: &str,
+    starts: &[DateTime<Utc>],
+) -> Result<Vec<Used>, sqlx::Error> {
+    sqlx::query_as!(
+        Used,
+        r#"select quota_id, generation, feature as "feature!", window_start,
+             (reported + taken + settled)::text as "used!"
+         from quota_ledger where tenant_id = $1 and window_start = any($2)
+         order by feature, quota_id, window_start"#,
+        tenant_id,
+        starts
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -167,6 +167,16 @@ impl Keys {
         self.find(secret, now)?.ok_or(NoCaller::Invalid)
     }
 
+    /// Whether a caller that was let in would be let in again: answers that go on for long are for
+    /// those only whose key still is good.
+    pub fn admit_still(&self, caller: &Caller, now: DateTime<Utc>) -> bool {
+        let known = self.0.known.borrow();
+        let key = known.by_id.get(&caller.key_id);
+        let live = key.and_then(|known| known.key.as_ref());
+        known.is_current(Instant::now())
+            && live.is_some_and(|key| key.expires_at.is_none_or(|at| at > now))
+    }
+
     /// `None`: nobody has told of such a key.
     fn find(&self, secret: &ApiKeySecret, now: DateTime<Utc>) -> Result<Option<Caller>, NoCaller> {
         let known = self.0.known.borrow();

@@ -195,17 +195,19 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.health,
         &role.behind,
     ));
-    let url = &args.database.postgres_url;
-    let bucket = broker.keys.clone();
-    let starting = query_api::start(args.config, url, &args.secret.secret, bucket, &role.metrics);
+    let starting = query_api::start(
+        args.config,
+        &args.database.postgres_url,
+        &args.secret.secret,
+        broker.for_queries(&keys),
+        &role.metrics,
+        role.shutdown.clone(),
+    );
     let state = Box::pin(starting).await?;
-    role.tasks.spawn(query_api::run(
-        state.clone(),
-        keys.clone(),
-        &role.health,
-        role.behind.clone(),
-    ));
-    let routes = query_api::router(state, keys).merge(dashboard::router());
+    let behind = role.behind.clone();
+    role.tasks
+        .spawn(query_api::run(state.clone(), &role.health, behind));
+    let routes = query_api::router(state).merge(dashboard::router());
     role.serve(routes).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -239,7 +241,7 @@ impl Role {
             .cancel(shutdown.clone(), || {});
         let behind = CancellationToken::new();
         let (listener, same) = twice(listener).context("cannot share the listener")?;
-        let (health, metrics) = (Health::default(), Metrics::default());
+        let (health, metrics) = (Health::default(), args.metrics.metrics(name)?);
         health.export(&metrics);
         let starting = shutdown.child_token();
         let unavailable = Router::new()
@@ -296,6 +298,7 @@ impl Role {
         self.behind.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.metrics.spans.flush();
         drop(self.signals);
         Ok(())
     }

@@ -17,6 +17,7 @@ mod quota_metrics;
 mod quota_mirror;
 mod quotas;
 mod revocation;
+mod stream;
 mod support;
 mod tour;
 mod traces;

@@ -73,7 +73,7 @@ struct AggregateRow {
 
 /// Exact integers, beyond 2^63 too.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-struct Totals {
+pub(super) struct Totals {
     #[schema(schema_with = integer)]
     total_quantity: i128,
     #[schema(schema_with = integer)]
@@ -154,10 +154,7 @@ impl Request {
         let window = params
             .take_parsed("window", expected, Window::parse)?
             .unwrap_or(Window::Hour);
-        let expected = "an IANA time zone, such as Europe/Berlin";
-        let timezone = params
-            .take_parsed("timezone", expected, |text| text.parse().ok())?
-            .unwrap_or(Tz::UTC);
+        let timezone = params.take_timezone()?;
         let expected =
             "a list of tenant_id, resource and feature, each at most once, separated by commas";
         let group_by = params

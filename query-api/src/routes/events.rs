@@ -15,13 +15,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{DEFAULT_LIMIT, MAX_LIMIT, Reader};
+use super::{DEFAULT_LIMIT, MAX_LIMIT, Reader, take_metadata};
 use crate::cursor::{self, Cursor, Fingerprint};
 use crate::error::QueryError;
 use crate::state::QueryState;
-
-/// Conditions on metadata; each one is looked at in every row.
-const MAX_METADATA_FILTERS: usize = 8;
 
 pub(super) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new()
@@ -138,16 +135,12 @@ impl Listing {
             |token: String| Cursor::open(&state.cursors, query, &token).ok_or(QueryError::Cursor);
         let cursor = token.map(open).transpose()?;
         let names = params.take_names(&caller)?;
-        let metadata = params.take_prefixed("metadata.");
+        let metadata = take_metadata(&mut params)?;
         // An accepted event may be a little ahead of the clock.
         let (mut from, mut to) = params.take_range(now + MAX_FUTURE_SKEW)?;
         params.finish(
             "tenant_id, resource, feature, from, to, metadata.KEY, limit, cursor and receipt",
         )?;
-        if metadata.len() > MAX_METADATA_FILTERS {
-            let detail = format!("may be there {MAX_METADATA_FILTERS} times at most");
-            return Err(QueryError::parameter("metadata.KEY", detail));
-        }
         if let Some(cursor) = &cursor {
             (from, to) = (cursor.from, cursor.to);
         }

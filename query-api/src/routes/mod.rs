@@ -4,6 +4,8 @@ mod aggregates;
 mod audit;
 mod events;
 mod keys;
+mod stream;
+mod tenants;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -24,6 +26,8 @@ const METER_RECEIPT: &str = "meter-receipt";
 /// Rows of a page.
 const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;
+/// Conditions on metadata; each one is looked at in every row.
+const MAX_METADATA_FILTERS: usize = 8;
 
 pub(crate) fn router(state: QueryState) -> Router {
     routes().with_state(state).into()
@@ -32,7 +36,9 @@ pub(crate) fn router(state: QueryState) -> Router {
 pub(crate) fn routes() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new()
         .merge(events::router())
+        .merge(stream::router())
         .merge(aggregates::router())
+        .merge(tenants::router())
         .merge(keys::router())
         .merge(audit::router())
 }
@@ -96,13 +102,24 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         caller: &Caller,
         state: &QueryState,
     ) -> Result<Self, QueryError> {
+        let page = Self::take(listing, &mut params, caller, state)?;
+        params.finish("limit and cursor")?;
+        Ok(page)
+    }
+
+    /// From `limit` and `cursor`. `listing` names what is listed, with all that selects from it.
+    fn take(
+        listing: &str,
+        params: &mut Params,
+        caller: &Caller,
+        state: &QueryState,
+    ) -> Result<Self, QueryError> {
         let limit = params.take_count("limit", MAX_LIMIT)?;
         let token = params.take("cursor");
         let selection = [(listing.to_owned(), String::new())];
         let query = cursor::fingerprint(&selection, caller.tenant_id.as_deref());
         let open = |token: String| cursor::open(&state.cursors, query, &token);
         let after = token.map(|token| open(token).ok_or(QueryError::Cursor));
-        params.finish("limit and cursor")?;
         Ok(Self {
             query,
             limit: limit.unwrap_or(DEFAULT_LIMIT),
@@ -129,6 +146,16 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         let next = last.map(|last| cursor::seal(&state.cursors, self.query, &last));
         (rows, next)
     }
+}
+
+/// The conditions `metadata.KEY=VALUE`.
+fn take_metadata(params: &mut Params) -> Result<Vec<(String, String)>, QueryError> {
+    let metadata = params.take_prefixed("metadata.");
+    if metadata.len() > MAX_METADATA_FILTERS {
+        let detail = format!("may be there {MAX_METADATA_FILTERS} times at most");
+        return Err(QueryError::parameter("metadata.KEY", detail));
+    }
+    Ok(metadata)
 }
 
 /// From the header or the parameter.

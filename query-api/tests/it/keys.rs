@@ -371,12 +371,7 @@ async fn whatever_a_crash_left_is_made_what_postgres_says() {
         health.part("keys"),
         shutdown.clone(),
     );
-    let running = query_api::run(
-        world.state.clone(),
-        world.keys.clone(),
-        &health,
-        shutdown.clone(),
-    );
+    let running = query_api::run(world.state.clone(), &health, shutdown.clone());
     let checks = async {
         until_distributed(&world, vec![id(&lost), id(&kept)]).await;
         shutdown.cancel();

@@ -9,3 +9,4 @@ mod keys;
 mod parameters;
 mod receipts;
 mod support;
+mod tenants;

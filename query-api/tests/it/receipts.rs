@@ -29,12 +29,7 @@ async fn with_poller(test: impl AsyncFnOnce(&World, &str)) {
     let admin = world.key(&[service_kit::auth::Scope::Admin], None);
     let shutdown = CancellationToken::new();
     let health = Health::default();
-    let poller = query_api::run(
-        world.state.clone(),
-        world.keys.clone(),
-        &health,
-        shutdown.clone(),
-    );
+    let poller = query_api::run(world.state.clone(), &health, shutdown.clone());
     let test = async {
         Box::pin(test(&world, &admin)).await;
         health.wait_ready().await;

@@ -1,5 +1,6 @@
 //! A database with usage in it, as the worker would have left it, and a client of the router.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api_conformance::{Answer as Described, Description};
@@ -11,7 +12,7 @@ use metering_core::aggregate::{day_start, key_bucket};
 use metering_log::keys::KeyBucket;
 use metering_log::{NatsBackend, NatsConfig};
 use metering_store::{Store, event_key, sqlx, usage_event};
-use query_api::{Config, QueryState};
+use query_api::{Config, QueryBroker, QueryState};
 use serde_json::Value;
 use service_kit::auth::{Keys, Scope};
 use service_kit::http;
@@ -19,6 +20,7 @@ use service_kit::key::{ApiKey, ApiKeySecret};
 use service_kit::keys::KnownKey;
 use service_kit::metrics::Metrics;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -88,8 +90,8 @@ fn server(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is missing: run `make test`"))
 }
 
-/// A bucket of keys of its own.
-async fn new_bucket() -> KeyBucket {
+/// The broker, with a bucket of keys of one's own.
+async fn new_broker() -> QueryBroker {
     let config = NatsConfig {
         url: server("METERD_NATS_URL"),
         monitor_url: None,
@@ -101,7 +103,15 @@ async fn new_bucket() -> KeyBucket {
     };
     let backend = Box::pin(NatsBackend::connect(config)).await.unwrap();
     let name = format!("KEYS_{}", Uuid::new_v4().simple());
-    KeyBucket::open(backend.client(), &name, 1).await.unwrap()
+    let bucket = KeyBucket::open(backend.client(), &name, 1).await.unwrap();
+    let keys = Keys::default();
+    // Nobody watches them here.
+    keys.confirm(Instant::now() + Duration::from_hours(1));
+    QueryBroker {
+        log: Arc::new(backend),
+        bucket,
+        keys,
+    }
 }
 
 /// The URL of a new database.
@@ -140,14 +150,12 @@ impl World {
             connections: 4,
             statement_timeout_ms: 10_000,
         };
-        let bucket = Box::pin(new_bucket()).await;
-        let metrics = Metrics::default();
-        let starting = query_api::start(config, &url, SECRET, bucket, &metrics);
+        let broker = Box::pin(new_broker()).await;
+        let keys = broker.keys.clone();
+        let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+        let starting = query_api::start(config, &url, SECRET, broker, &metrics, stop);
         let state = Box::pin(starting).await.unwrap();
-        let keys = Keys::default();
-        // Nobody watches them here.
-        keys.confirm(Instant::now() + Duration::from_hours(1));
-        let router = http::finish(query_api::router(state.clone(), keys.clone()), &metrics);
+        let router = http::finish(query_api::router(state.clone()), &metrics);
         let mut world = Self {
             store,
             state,
