@@ -96,7 +96,7 @@ pub(crate) async fn run(
         services.query,
         &config.postgres_url,
         &secret,
-        broker.for_queries(&keys),
+        broker.for_queries(&publisher, &keys),
         &metrics,
         shutdown.clone(),
     );
