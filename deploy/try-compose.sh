@@ -111,7 +111,7 @@ build_images() {
         tar --create --directory "$WORK/base" . | podman import - localhost/base >/dev/null 2>&1
         rm -rf --one-file-system "$WORK/base"
     fi
-    local from=build rust=localhost/base toolchain=()
+    local from=build rust=localhost/base node=localhost/base toolchain=()
     if [ -n "${METERD_BINARY:-}" ]; then
         from=localhost/binary
         rm -rf "$WORK/binary" && mkdir "$WORK/binary"
@@ -119,19 +119,24 @@ build_images() {
         printf 'FROM scratch\nCOPY meterd /usr/local/bin/meterd\n' |
             podman build --quiet --tag "$from" --file - "$WORK/binary" >/dev/null
     else
-        # The machine's own compiler stands in for the image with one.
-        rust=localhost/rust
-        toolchain=(--volume "$(rustc --print sysroot):/rust:ro")
+        # The machine's own compiler and Node stand in for the images with them.
+        rust=localhost/rust node=localhost/rust
+        toolchain=(--volume "$(rustc --print sysroot):/rust:ro"
+            --volume "$(realpath "$(command -v node)"):/node/bin/node:ro"
+            --volume "$(npm root --global):/node/lib/node_modules:ro")
         timed 'image for the build stage' build --tag "$rust" --file - "$WORK/empty" <<'EOF'
 FROM localhost/base
-RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
-ENV PATH=/rust/bin:/usr/local/bin:/usr/bin:/bin CARGO_HOME=/usr/local/cargo CARGO_HTTP_CAINFO=/ca.crt
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libatomic1 libc6-dev \
+    && ln -s /node/bin/node /usr/local/bin/node \
+    && ln -s /node/lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+ENV PATH=/rust/bin:/usr/local/bin:/usr/bin:/bin CARGO_HOME=/usr/local/cargo \
+    CARGO_HTTP_CAINFO=/ca.crt NODE_EXTRA_CA_CERTS=/ca.crt
 EOF
     fi
     local target
     for target in "${TARGETS[@]}"; do
         timed "image $target" build "${toolchain[@]}" --build-arg BASE_IMAGE=localhost/base \
-            --build-arg RUST_IMAGE=$rust --build-arg METERD_FROM=$from --target "$target" \
+            --build-arg RUST_IMAGE=$rust --build-arg NODE_IMAGE=$node --build-arg METERD_FROM=$from --target "$target" \
             --file "$WORK/checkout/deploy/docker/Dockerfile" --tag "docker.io/meterd/$target:dev" \
             "$WORK/checkout"
     done
@@ -229,6 +234,9 @@ prove() {
     done
     say "$(containers | wc -l) containers: none runs as root, none can write to its root file system"
     "$PYTHON" deploy/tour.py
+    bash docs/examples/put_quota.sh >/dev/null 2>&1
+    say "a quota: $(bash docs/examples/validate_usage.sh 2>/dev/null)"
+    curl --silent --fail "$METERD_URL/" | grep -q '<title>' || fail 'there is no dashboard'
 
     compose exec --no-TTY postgres pg_dump --username postgres --format custom meterd \
         >"$WORK/meterd.dump"
@@ -259,7 +267,7 @@ prove() {
     timed 'docker compose up on the same volumes' compose_up
     check_totals 'after down and up'
 
-    compose stop gateway worker query 2>"$WORK/log"
+    compose stop gateway worker query quota 2>"$WORK/log"
     compose exec --no-TTY postgres dropdb --username postgres --force meterd
     compose exec --no-TTY postgres createdb --username postgres --owner meterd meterd
     compose exec --no-TTY postgres pg_restore --username postgres --exit-on-error --dbname meterd \

@@ -56,6 +56,7 @@ pub async fn run(
     store.check_schema().await?;
     let books = Books::default();
     books.export(metrics);
+    let spans = metrics.spans.clone();
     let metrics = WorkerMetrics::new(metrics, &store);
     let state = State {
         config: Arc::new(config),
@@ -64,6 +65,7 @@ pub async fn run(
         store,
         alarms: Alarms::new(health.part("worker"), metrics.alarm.clone()),
         metrics,
+        spans,
     };
     // Distinguishes this worker's session from the others'; 32 random bits are plenty for a few.
     let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();

@@ -178,6 +178,7 @@ impl Partition {
             letters.with_label_values(&[code]).inc();
         }
         report::log(step, batch, remarks, took);
+        report::trace(&self.state.spans, step, batch, (now(), took));
     }
 
     async fn load(&self) -> Result<Position, Ended> {

@@ -1,8 +1,12 @@
 //! What a batch leaves in the log file: with the trace ids of the requests, so that whoever sent an event
 //! can be told what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use service_kit::spans::{KeyValue, Place, Span, SpanKind, Spans};
+use uuid::Uuid;
 
 use crate::decode::Decoded;
 use crate::persist::{CONFLICT, Remark, Step};
@@ -13,6 +17,45 @@ const MAX_LINES: usize = 20;
 const SLOW: Duration = Duration::from_secs(1);
 /// Requests that such a line names.
 const MAX_REQUESTS: usize = 5;
+
+/// Spans that a batch may make: those of more requests tell nobody more.
+const MAX_SPANS: usize = 100;
+
+/// The transaction as a span of each request whose events it made visible.
+pub(crate) fn trace(
+    spans: &Spans,
+    step: Step,
+    batch: &Decoded<'_>,
+    (ended, took): (DateTime<Utc>, Duration),
+) {
+    if !spans.are_collected() {
+        return;
+    }
+    for (trace_id, records) in requests(batch).into_iter().take(MAX_SPANS) {
+        spans.add(Span {
+            name: "persist".into(),
+            kind: SpanKind::Consumer,
+            at: Place::within(trace_id),
+            parent: None,
+            ended,
+            took,
+            failed: false,
+            attributes: vec![
+                KeyValue::new("meterd.partition", i64::from(step.partition)),
+                KeyValue::new("meterd.records", records),
+            ],
+        });
+    }
+}
+
+/// The requests of a batch, and how many of its records each has.
+fn requests(batch: &Decoded<'_>) -> BTreeMap<Uuid, i64> {
+    let mut requests = BTreeMap::new();
+    for logged in &batch.reports {
+        *requests.entry(logged.report.request_id).or_default() += 1;
+    }
+    requests
+}
 
 pub(crate) fn log(step: Step, batch: &Decoded<'_>, remarks: &[Remark], took: Duration) {
     let (partition, seq, records) = (step.partition, step.to.seq, batch.reports.len());
@@ -53,11 +96,9 @@ pub(crate) fn log(step: Step, batch: &Decoded<'_>, remarks: &[Remark], took: Dur
         );
     }
     if took >= SLOW {
-        let requests: BTreeSet<_> = batch.reports.iter().map(|l| l.report.request_id).collect();
-        let some = requests
-            .iter()
-            .take(MAX_REQUESTS)
-            .map(|id| id.simple().to_string());
+        let requests = requests(batch);
+        let some = requests.keys().take(MAX_REQUESTS);
+        let some = some.map(|id| id.simple().to_string());
         let some = some.collect::<Vec<_>>().join(" ");
         let all = requests.len();
         tracing::warn!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
+use service_kit::spans::Spans;
 
 use crate::alarms::Alarms;
 use crate::config::Config;
@@ -17,4 +18,5 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) alarms: Alarms,
     pub(crate) metrics: WorkerMetrics,
+    pub(crate) spans: Spans,
 }

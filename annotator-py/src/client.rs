@@ -15,12 +15,15 @@ use crate::config::{Config, Transport};
 use crate::core::{Core, Room};
 use crate::encode::Wide;
 use crate::queue::{MeterText, Queue, Refusal, Wake};
+use crate::stats::Counters;
 use crate::{ffi, lock};
 
 /// How long a wait goes on before Python gets to see a Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
 /// Invalid events that are told about one by one; then they are only counted.
 const INVALID_TOLD: u64 = 10;
+/// Whoever waits longer has given up; and an instant has an end.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 const NO_TENANT: &str = "default";
 
 /// A queue, its delivery, and what Python has to say to them.
@@ -111,11 +114,17 @@ impl Client {
             return Ok(tenant);
         }
         self.config(py)?;
-        let mut settings = lock(&self.settings);
-        if let Some(tenant) = &settings.default_tenant {
-            return Ok(tenant.bind(py).clone());
-        }
-        if !std::mem::replace(&mut settings.told_no_tenant, true) {
+        let told = {
+            let mut settings = lock(&self.settings);
+            if let Some(tenant) = &settings.default_tenant {
+                return Ok(tenant.bind(py).clone());
+            }
+            std::mem::replace(&mut settings.told_no_tenant, true)
+        };
+        // From here on without the lock: to intern a text for the first time lets other threads run,
+        // and they would wait for the lock with the interpreter in their hands.
+        Counters::add(&self.core.counters.without_tenant, 1);
+        if !told {
             self.core.notice(format!(
                 "no tenant is set, events count for {NO_TENANT:?}: use meterd.set_tenant(...) or configure(default_tenant=...)"
             ));
@@ -325,6 +334,12 @@ impl Client {
     }
 }
 
+fn duration(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map(|timeout| timeout.min(LONGEST_TIMEOUT))
+        .map_err(|_| PyValueError::new_err("timeout must be seconds, 0 or more"))
+}
+
 #[pymethods]
 impl Client {
     /// The functions are called with the interpreter's lock: `configure_late()`, `dumps(object)`,
@@ -356,11 +371,13 @@ impl Client {
         let config = Config::from_python(settings)?;
         let tenant = config.default_tenant.as_ref();
         let default_tenant = tenant.map(|tenant| PyString::new(py, tenant).unbind());
-        {
+        let before = {
             let mut settings = lock(&self.settings);
             settings.default_tenant = default_tenant;
-            settings.on_drop = on_drop;
-        }
+            std::mem::replace(&mut settings.on_drop, on_drop)
+        };
+        // Its end may run code of its own, so not under the lock.
+        drop(before);
         self.core.configure(config);
         Ok(())
     }
@@ -368,8 +385,7 @@ impl Client {
     /// Whether everything recorded before the call is settled: with the server, or counted as dead
     /// or dropped. False after `timeout` seconds.
     fn flush(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
-        let timeout = Duration::try_from_secs_f64(timeout)
-            .map_err(|_| PyValueError::new_err("timeout must be seconds, 0 or more"))?;
+        let timeout = duration(timeout)?;
         let target = lock(&self.core.queue).recorded;
         let settled = || self.core.settled.load(Ordering::Acquire) >= target;
         if self
@@ -401,8 +417,7 @@ impl Client {
         let config = self.config(py)?;
         self.core.start();
         self.core.flush();
-        let timeout = Duration::try_from_secs_f64(timeout)
-            .map_err(|_| PyValueError::new_err("timeout must be seconds, 0 or more"))?;
+        let timeout = duration(timeout)?;
         let core = &self.core;
         let drained = self.wait(py, timeout, move || core.is_drained(&config))?;
         self.report(py)?;
@@ -440,5 +455,41 @@ impl Client {
     /// Counts an event that Python could not even describe. Raises if `strict`.
     fn count_invalid(&self, py: Python<'_>, why: &str) -> PyResult<()> {
         self.invalid(py, why)
+    }
+
+    /// `POST path`, answered within `timeout` seconds: the status and the text, or 0 and why nobody
+    /// knows. None if the transport asks nobody.
+    fn ask(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        body: &str,
+        timeout: f64,
+    ) -> PyResult<Option<(u16, String)>> {
+        let config = self.config(py)?;
+        if !config.is_queued() {
+            return Ok(None);
+        }
+        let timeout = duration(timeout)?;
+        let asked = self.core.asker.ask(py, &config, path, body, timeout)?;
+        Ok(Some(asked.unwrap_or_else(|why| (0, why))))
+    }
+
+    fn count_denied(&self) {
+        Counters::add(&self.core.counters.denied, 1);
+    }
+
+    /// Counts a question without an answer.
+    fn count_undecided(&self, py: Python<'_>, why: &str) -> PyResult<()> {
+        let undecided = &self.core.counters.undecided;
+        if undecided.fetch_add(1, Ordering::Relaxed) < INVALID_TOLD {
+            self.core.notice(why.to_owned());
+        }
+        self.report(py)
+    }
+
+    /// The tenant that an event would have now.
+    fn current_tenant<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        self.tenant_now(py)
     }
 }

@@ -68,8 +68,9 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) fn events_url(&self) -> String {
-        format!("{}/v1/meter/events", self.endpoint.trim_end_matches('/'))
+    /// Of a path at the server.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.endpoint.trim_end_matches('/'))
     }
 
     /// Who may send a segment: those who send to the same server with the same key. 0 without one.

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::ask::Asker;
 use crate::config::{Config, OnFull, Transport};
 use crate::dispatch::{Dispatch, Order};
 use crate::queue::Queue;
@@ -25,6 +26,7 @@ pub(crate) struct Core {
     pub(crate) segments: Mutex<VecDeque<Arc<Segment>>>,
     /// Another one in the child of a fork: the parent's may be locked, by a thread that waits.
     dispatch: RwLock<Arc<Dispatch>>,
+    pub(crate) asker: Asker,
     pub(crate) counters: Counters,
     pub(crate) notices: Mutex<Notices>,
     /// Events of this process that are settled, for those that wait for it.
@@ -296,6 +298,7 @@ impl Core {
         if let Ok(mut dispatch) = self.dispatch.try_write() {
             std::mem::forget(std::mem::take(&mut *dispatch));
         }
+        self.asker.abandon();
         self.settled.store(0, Ordering::Release);
         self.counters.reset();
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 use serde_json::json;
@@ -266,7 +266,7 @@ impl<'a> Delivery<'a> {
                 return Round::Stopped;
             };
             Counters::add(&self.core.counters.requests, 1);
-            let answer = sender.post(&batch.body, SystemTime::now());
+            let answer = sender.post(&batch.body);
             let (reason, retry_after) = match answer {
                 Answer::Accepted(rejections) => return self.accepted(batch, rejections),
                 Answer::Refused(reason) => return self.refused(batch, &reason),
@@ -377,7 +377,7 @@ impl<'a> Delivery<'a> {
 }
 
 /// Full jitter: clients that failed together do not come back together.
-fn random_below(limit: Duration) -> Duration {
+pub(crate) fn random_below(limit: Duration) -> Duration {
     let random = Uuid::new_v4().as_fields().0;
     limit.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

@@ -3,8 +3,10 @@
 //! - [`client`], [`meter`]: the classes that Python sees.
 //! - [`queue`], [`segment`], [`spool`]: from a call to an event that survives the process.
 //! - [`core`], [`dispatch`], [`delivery`], [`encode`], [`sender`]: from there to the server.
+//! - [`ask`]: questions about quotas.
 //! - [`fork`], [`ffi`]: what the operating system and the interpreter do besides.
 
+mod ask;
 mod client;
 mod clock;
 mod config;
@@ -53,12 +55,19 @@ fn pending_in(directory: std::path::PathBuf) -> u64 {
     spool::pending(&directory)
 }
 
+/// An id for what will be an event: a UUIDv7, as the server's ids.
+#[pyfunction]
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<client::Client>()?;
     module.add_class::<meter::BoundMeter>()?;
     module.add_function(wrap_pyfunction!(pending_in, module)?)?;
+    module.add_function(wrap_pyfunction!(new_id, module)?)?;
     module.add_function(wrap_pyfunction!(before_fork, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork, module)?)
 }

@@ -72,29 +72,33 @@ pub(crate) struct Sender {
     compression: Compression,
 }
 
+/// How this package speaks HTTP.
+pub(crate) fn agent(config: &Config) -> Agent {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(provider)
+        .build();
+    let settings = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        // A connection that idles could be closed by a daemon that closes what it does not know,
+        // and its number be somebody else's when we come back to it.
+        .max_idle_connections(0)
+        .timeout_global(Some(config.timeout))
+        .tls_config(tls)
+        .user_agent(concat!("meterd-python/", env!("CARGO_PKG_VERSION")))
+        .build();
+    settings.new_agent()
+}
+
 impl Sender {
     /// None without a key.
     pub(crate) fn new(config: &Config) -> Option<Self> {
-        let api_key = config.api_key.clone()?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(provider)
-            .build();
-        let settings = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            // A connection that idles could be closed by a daemon that closes what it does not know,
-            // and its number be somebody else's when we come back to it.
-            .max_idle_connections(0)
-            .timeout_global(Some(config.timeout))
-            .tls_config(tls)
-            .user_agent(concat!("meterd-python/", env!("CARGO_PKG_VERSION")))
-            .build();
         Some(Self {
-            agent: settings.new_agent(),
-            url: config.events_url(),
-            api_key,
+            agent: agent(config),
+            url: config.url("/v1/meter/events"),
+            api_key: config.api_key.clone()?,
             compression: config.compression,
         })
     }
@@ -111,7 +115,7 @@ impl Sender {
         compressed
     }
 
-    pub(crate) fn post(&self, body: &[u8], now: SystemTime) -> Answer {
+    pub(crate) fn post(&self, body: &[u8]) -> Answer {
         let later = |reason: String| Answer::Later {
             reason,
             retry_after: None,
@@ -142,7 +146,7 @@ impl Sender {
         if let Err(error) = read {
             return later(format!("the answer broke off: {error}"));
         }
-        understand(response.status(), response.headers(), &answer, now)
+        understand(response.status(), response.headers(), &answer)
     }
 
     fn compressed(&self, body: &[u8]) -> std::io::Result<Option<(&'static str, Vec<u8>)>> {
@@ -159,7 +163,7 @@ impl Sender {
     }
 }
 
-fn understand(status: StatusCode, headers: &HeaderMap, answer: &[u8], now: SystemTime) -> Answer {
+fn understand(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Answer {
     if status == StatusCode::ACCEPTED {
         let receipted: Receipted = serde_json::from_slice(answer).unwrap_or_default();
         return Answer::Accepted(receipted.rejected);
@@ -169,7 +173,7 @@ fn understand(status: StatusCode, headers: &HeaderMap, answer: &[u8], now: Syste
         reason.code = status.as_u16().to_string();
     }
     match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {}
+        _ if asks_to_come_back(status) => {}
         StatusCode::PAYLOAD_TOO_LARGE => return Answer::TooLarge(reason),
         StatusCode::UNSUPPORTED_MEDIA_TYPE if reason.code == "unsupported_encoding" => {
             return Answer::Encoding;
@@ -179,19 +183,26 @@ fn understand(status: StatusCode, headers: &HeaderMap, answer: &[u8], now: Syste
     }
     Answer::Later {
         reason: format!("{} {}", status.as_u16(), reason.detail),
-        retry_after: headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| retry_after(value.to_str().ok()?, now)),
+        retry_after: retry_after(headers),
     }
 }
 
+/// The client's errors that are none.
+pub(crate) fn asks_to_come_back(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    )
+}
+
 /// Seconds, or a date as HTTP writes it.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     let asked = if let Ok(seconds) = value.trim().parse() {
         Duration::from_secs(seconds)
     } else {
         let at: SystemTime = DateTime::parse_from_rfc2822(value.trim()).ok()?.into();
-        at.duration_since(now).unwrap_or_default()
+        at.duration_since(SystemTime::now()).unwrap_or_default()
     };
     Some(asked.min(LONGEST_RETRY_AFTER))
 }

@@ -30,7 +30,7 @@ class Proxy:
                 except urllib.error.HTTPError as error:
                     answer = error
                 text = answer.read()
-                if answer.status == 202 and proxy._to_lose > 0:
+                if answer.status < 300 and proxy._to_lose > 0:
                     proxy._to_lose -= 1
                     proxy.lost += 1
                     self.close_connection = True
@@ -49,7 +49,7 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def lose_answers(self, count: int) -> None:
-        """The next `count` events that are accepted, nobody hears about."""
+        """The next `count` requests that are done, nobody hears about."""
         self._to_lose = count
 
     def stop(self) -> None:

@@ -77,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
                 released.clear()
             self.answer(200, {})
             return
+        if self.path != "/v1/meter/events":
+            self.decide(current_failure())
+            return
         text = DECODERS[self.headers.get("Content-Encoding")](body)
         failing = current_failure()
         if failing["mode"] == "count":
@@ -97,6 +100,20 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             requests.append(log)
         self.fail_or_take(failing, events)
+
+    def decide(self, failing: dict[str, Any]) -> None:
+        """Answers a question: yes, unless told to fail."""
+        with lock:
+            requests.append({"at": time.monotonic(), "mode": failing["mode"], "path": self.path})
+        if failing["mode"] == "hang":
+            released.wait()
+        elif failing["mode"] == "lost":
+            self.close_connection = True
+            return
+        elif failing["mode"] == "status":
+            self.answer(failing["status"], failing.get("body", {}), failing.get("headers", {}))
+            return
+        self.answer(200, {"allowed": True})
 
     def fail_or_take(self, failing: dict[str, Any], events: list[dict[str, Any]]) -> None:
         mode = failing["mode"]

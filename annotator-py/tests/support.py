@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -32,11 +33,15 @@ def eventually(probe: Callable[[], T | None], what: str, within: float = 30.0) -
 
 
 def http(
-    url: str, body: Any = None, headers: dict[str, str] | None = None, timeout: float = 10.0
+    url: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    timeout: float = 10.0,
+    method: str | None = None,
 ) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
-        url, data, {"Content-Type": "application/json", **(headers or {})}
+        url, data, {"Content-Type": "application/json", **(headers or {})}, method=method
     )
     with urllib.request.urlopen(request, timeout=timeout) as response:
         return json.loads(response.read() or b"null")
@@ -102,6 +107,28 @@ class Meterd:
     def get(self, path: str) -> Any:
         return http(f"{self.url}{path}", headers={"Authorization": f"Bearer {self.key}"})
 
+    def limit(self, feature: str, limit: int, **quota: Any) -> None:
+        """Sets a quota of a feature, every tenant's unless `tenant_id` says whose."""
+        quota = {"tenant_id": "*", "feature": feature, "limit": limit, "period": "yearly", **quota}
+        headers = {"Authorization": f"Bearer {self.key}"}
+        http(f"{self.url}/v1/meter/quotas", quota, headers, 30, "PUT")
+
+    def left(self, tenant: str, feature: str) -> int:
+        """Units that a tenant may still use."""
+        body = {"tenant_id": tenant, "feature": feature}
+        headers = {"Authorization": f"Bearer {self.key}"}
+
+        def ask() -> tuple[int] | None:
+            try:
+                return (http(f"{self.url}/v1/meter/validate", body, headers)["remaining"],)
+            except urllib.error.HTTPError as error:
+                # It does not know in time; a machine that is busy with tests may be slow.
+                if error.code != 503:
+                    raise
+                return None
+
+        return eventually(ask, "a decision")[0]
+
     def total(self, resource: str) -> tuple[int, int]:
         """Quantity and count of a resource's events in the last day."""
         rows = self.get(f"/v1/meter/aggregates?window=day&resource={resource}")["data"]
@@ -153,7 +180,11 @@ def python(*arguments: Any, env: dict[str, str], **how: Any) -> subprocess.Popen
 def run(*arguments: Any, env: dict[str, str], within: float = 60.0, code: int = 0) -> str:
     """Runs Python to its end and returns its output."""
     process = python(*arguments, env=env)
-    out, err = process.communicate(timeout=within)
+    try:
+        out, err = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     assert process.returncode == code, f"{process.returncode}\n{out}\n{err}"
     return out + err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ def test_the_documentation_is_true(metered: Metered, monkeypatch: pytest.MonkeyP
     configured: list[object] = []
     scope: dict[str, object] = {"meterd": meterd}
     code = blocks()
-    assert len(code) == 5
+    assert len(code) == 6
     for block in code:
         # The first block names a server that is not there; the rest records into the fixture.
         if "meterd.configure" in block:
@@ -29,7 +30,7 @@ def test_the_documentation_is_true(metered: Metered, monkeypatch: pytest.MonkeyP
         exec(compile(block, "docs/python.md", "exec"), scope)
     assert len(configured) == 1
     assert metered.total("storage", "load") == 3
-    assert metered.total("llm", "tokens") == 6 + 812
+    assert metered.total("llm", "tokens") == 6 + 312 + 812
     assert metered.total("exports", "rows") == 1200
     assert metered.total("billing", "invoice_generate", tenant="org_002") == 1
     meterd._tenant.TENANT.set(None)
@@ -37,6 +38,14 @@ def test_the_documentation_is_true(metered: Metered, monkeypatch: pytest.MonkeyP
     test = scope["test_an_invoice_is_metered"]
     assert callable(test)
     test(metered)
+
+
+def test_the_tests_that_the_documentation_names_are_there() -> None:
+    text = (REPOSITORY / "docs" / "python.md").read_text()
+    named = re.findall(r"(?:::test|…)(_\w+)`", text)
+    assert len(named) > 20
+    tests = "".join(path.read_text() for path in (REPOSITORY / "annotator-py/tests").glob("test_*"))
+    assert [name for name in named if f"{name}(" not in tests] == []
 
 
 def test_stubs_say_what_is_there() -> None:

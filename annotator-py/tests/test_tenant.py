@@ -62,6 +62,24 @@ def test_tasks_and_threads(metered: Metered) -> None:
     assert check(metered) == READS // 2
 
 
+def test_first_events_of_many_threads_without_a_tenant(sink: Sink, tmp_path: Path) -> None:
+    """They meet in the one warning, which must not have them wait for each other for ever."""
+    program = """
+import meterd, sys, threading
+sys.setswitchinterval(1e-6)
+start = threading.Barrier(32)
+def work():
+    start.wait()
+    meterd.record("first", "event")
+threads = [threading.Thread(target=work) for _ in range(32)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    for life in range(5):
+        run("-c", program, env=environment(sink.url, tmp_path / str(life)), within=30)
+    assert sink.has(5 * 32)["tenants"] == {"default": 5 * 32}
+
+
 class OtherTenants:
     """Middleware outside that copies contexts, as BaseHTTPMiddleware does."""
 
@@ -181,10 +199,16 @@ for number in range(20_000):
 
 
 def test_nobody_set_a_tenant(sink: Sink, spool: Path) -> None:
-    program = "import meterd\nfor _ in range(3): meterd.record('r', 'f')"
+    program = """
+import meterd
+for _ in range(3): meterd.record("r", "f")
+meterd.record("r", "f", tenant="org_1")
+print("without:", meterd.stats()["without_tenant"])
+"""
     out = run("-c", program, env=environment(sink.url, spool))
     assert out.count("no tenant is set") == 1
-    assert sink.has(3)["tenants"] == {"default": 3}
+    assert "without: 3\n" in out
+    assert sink.has(4)["tenants"] == {"default": 3, "org_1": 1}
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def account(x_api_key: Annotated[str, Header()]) -> str:
 Account = Annotated[str, Depends(account)]
 
 
-@meterd.meter(resource="billing", feature="invoice_generate", quantity=1)
+# A tenant whose quota is used up gets a 429 from the middleware, and no invoice.
+@meterd.meter(resource="billing", feature="invoice_generate", quantity=1, check="reserve")
 def process_invoice(order_id: str, lines: list[str]) -> Invoice:
     return Invoice(next(numbers), order_id, lines)
 

@@ -42,6 +42,15 @@ def test_an_export_counts_its_pages(service: Any, metered: Metered) -> None:
     assert event["metadata"] == {"invoice": made["number"]}
 
 
+def test_who_has_no_invoices_left_gets_none(service: Any, metered: Metered) -> None:
+    metered.deny("invoice_generate")
+    answer = service.post("/orders/o_4/invoice", json=["a"], headers=ACME)
+    assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert metered.total("billing") == 0
+    assert metered.total("invoices-api", tenant="org_acme") == 1
+
+
 def test_what_fails_counts_as_a_request_only(service: Any, metered: Metered) -> None:
     assert service.post("/orders/o_3/invoice", json=[], headers=ACME).status_code == 422
     assert service.get("/invoices/99/pdf", headers=ACME).status_code == 404

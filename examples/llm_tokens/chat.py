@@ -1,4 +1,4 @@
-"""Metering the tokens that a streamed answer reports, whoever reads how much of it.
+"""Metering the tokens that a streamed answer reports, within the limit that a tenant has.
 
 python model_server.py &
 MODEL_URL=http://127.0.0.1:PORT python chat.py org_acme "How are you?"
@@ -21,10 +21,21 @@ import meterd
     feature="tokens",
     quantity=meterd.Result("usage.total_tokens"),
     metadata=lambda call: {"model": call.args["model"]},
+    # Held while the model answers; what it really took is committed afterwards.
+    check="reserve",
+    estimate=lambda call: len(call.args["question"].split()) + call.args["max_tokens"],
 )
-def chat(url: str, question: str, model: str = "parrot-1") -> Iterator[dict[str, Any]]:
-    """Yields the answer's chunks. The last one says how many tokens it took."""
-    asked = {"model": model, "stream": True, "messages": [{"role": "user", "content": question}]}
+def chat(
+    url: str, question: str, max_tokens: int = 100, model: str = "parrot-1"
+) -> Iterator[dict[str, Any]]:
+    """Yields the answer's chunks. The last one says how many tokens it took. Raises DeniedError
+    before the first one, if the tenant has not as many left as it could take."""
+    asked = {
+        "model": model,
+        "stream": True,
+        "max_tokens": max_tokens,
+        "messages": [{"role": "user", "content": question}],
+    }
     request = urllib.request.Request(
         f"{url}/v1/chat/completions",
         json.dumps(asked).encode(),

@@ -21,10 +21,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        for word in words:
+        answer = words[: asked.get("max_tokens")]
+        for word in answer:
             self.say({"choices": [{"delta": {"content": f"{word} "}}], "usage": None})
-        tokens = {"prompt_tokens": len(words), "completion_tokens": len(words)}
-        self.say({"choices": [], "usage": {**tokens, "total_tokens": 2 * len(words)}})
+        tokens = {"prompt_tokens": len(words), "completion_tokens": len(answer)}
+        self.say({"choices": [], "usage": {**tokens, "total_tokens": len(words) + len(answer)}})
         self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import meterd
 from meterd.pytest import Metered
 
 HERE = Path(__file__).parent
@@ -44,6 +45,17 @@ def test_a_stream_counts_the_tokens_it_reports(
     (event,) = metered.events
     assert (event["tenant_id"], event["quantity"]) == ("org_acme", 6)
     assert event["metadata"] == {"model": "parrot-1"}
+
+
+def test_without_tokens_left_the_model_is_not_asked(
+    example: Any, metered: Metered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metered.deny("tokens")
+    # Nobody is there who could be asked.
+    monkeypatch.setenv("MODEL_URL", "http://127.0.0.1:9")
+    with pytest.raises(meterd.DeniedError):
+        example.main("org_acme", "one two three")
+    assert metered.events == []
 
 
 def test_a_reader_that_leaves_early_reported_nothing(

@@ -11,7 +11,6 @@ use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
 use service_kit::key_watch::watch_keys;
-use service_kit::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +61,7 @@ pub(crate) async fn run(
     let StackConfig {
         services, secret, ..
     } = config;
-    let metrics = Metrics::default();
+    let metrics = config.metrics.metrics("meterd")?;
     let broker = BrokerArgs {
         nats_url: config.nats_url,
         nats_monitor_url: config.nats_monitor_url,
@@ -109,13 +108,10 @@ pub(crate) async fn run(
         broker.durability,
         &metrics,
     );
-    let router = Router::new()
-        .merge(ingest_gateway::router(gateway, keys.clone()))
+    let router = ingest_gateway::router(gateway, keys.clone())
         .merge(query_api::router(query))
         .merge(quota_service::router(quota, keys))
-        .merge(health.router())
-        .merge(openapi::router())
-        .merge(dashboard::router());
+        .merge(beside_the_api(&health));
     let router = config
         .metrics
         .expose(&metrics, router, &services.http, (&tasks, &behind))
@@ -128,7 +124,17 @@ pub(crate) async fn run(
     publisher.drained().await;
     tasks.close();
     tasks.wait().await;
-    worker.await.context("the worker panicked")?
+    let worked = worker.await.context("the worker panicked")?;
+    metrics.spans.flush();
+    worked
+}
+
+/// What needs no key.
+fn beside_the_api(health: &Health) -> Router {
+    Router::new()
+        .merge(health.router())
+        .merge(openapi::router())
+        .merge(dashboard::router())
 }
 
 /// This version's schema, and the key of whoever started this.

@@ -186,7 +186,7 @@ pub fn openapi() -> OpenApi {
     document
 }
 
-fn body(required: bool, schema: Value) -> Value {
+fn body(required: bool, schema: &Value) -> Value {
     json!({"required": required, "content": {"application/json": {"schema": schema}}})
 }
 
@@ -200,7 +200,7 @@ fn tenant() -> Value {
 fn asked() -> Value {
     body(
         true,
-        json!({
+        &json!({
             "type": "object",
             "required": ["feature"],
             "additionalProperties": false,
@@ -229,7 +229,7 @@ fn asked() -> Value {
 fn committed() -> Value {
     body(
         false,
-        json!({
+        &json!({
             "type": "object",
             "additionalProperties": false,
             "properties": {
@@ -244,7 +244,7 @@ fn committed() -> Value {
 fn released() -> Value {
     body(
         false,
-        json!({
+        &json!({
             "type": "object",
             "additionalProperties": false,
             "properties": {"tenant_id": tenant()},
@@ -255,7 +255,7 @@ fn released() -> Value {
 fn quota() -> Value {
     body(
         true,
-        json!({
+        &json!({
             "type": "object",
             "required": ["tenant_id", "feature", "limit", "period"],
             "additionalProperties": false,

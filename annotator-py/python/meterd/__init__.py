@@ -20,6 +20,7 @@ from typing import Any, Literal
 from meterd import _client
 from meterd._call import Arg, Call, Result
 from meterd._client import Client, Stats
+from meterd._decision import Decision, DeniedError, Reservation, avalidate, reserve, validate
 from meterd._meter import Block, Metering, meter
 from meterd._native import __version__
 from meterd._tenant import current_tenant, set_tenant, tenant
@@ -29,21 +30,27 @@ __all__ = [
     "Block",
     "Call",
     "Client",
+    "Decision",
+    "DeniedError",
     "Meter",
     "Metering",
+    "Reservation",
     "Result",
     "Stats",
     "__version__",
     "aflush",
+    "avalidate",
     "configure",
     "current_tenant",
     "flush",
     "meter",
     "record",
+    "reserve",
     "set_tenant",
     "shutdown",
     "stats",
     "tenant",
+    "validate",
 ]
 
 
@@ -66,6 +73,8 @@ def configure(
     default_tenant: str | None = None,
     disabled: bool | None = None,
     strict: bool | None = None,
+    fail_open: bool | None = None,
+    decision_timeout: float | None = None,
     on_drop: Callable[[int], object] | None = None,
 ) -> None:
     """Configures the default client. What is None is read from METERD_<NAME> in the environment,
@@ -85,6 +94,8 @@ def configure(
       long as the disk.
     - `exit_timeout` (1.0 s): how long the end of the process may wait for the server.
     - `default_tenant`: where no other is set. `disabled`: like `noop`. `strict`: bad input raises.
+    - `fail_open` (True): whether a tenant may use more where nobody can say so within
+      `decision_timeout` (0.2 s; the server's own deadline is 0.15 s).
     """
     settings = {name: value for name, value in locals().items() if name != "on_drop"}
     _client.default.configure(on_drop=on_drop, **settings)

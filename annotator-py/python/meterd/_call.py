@@ -53,6 +53,8 @@ Metadata: TypeAlias = Mapping[str, Any] | Callable[[Call], Mapping[str, Any] | N
 When: TypeAlias = Arg | Result | Callable[[Call], object]
 OnError: TypeAlias = Literal["skip", "count", "tag"]
 Count: TypeAlias = Literal["call", "item"]
+Check: TypeAlias = Literal["off", "check", "reserve"]
+Estimate: TypeAlias = int | Arg | Callable[[Call], int]
 
 MISSING = object()
 

@@ -34,8 +34,11 @@ class Stats(TypedDict):
     dead_lettered: int
     dropped: int
     invalid: int
+    without_tenant: int
     metadata_dropped: int
     adopted: int
+    denied: int
+    undecided: int
     requests: int
     failures: int
     queue: str
@@ -51,6 +54,10 @@ class Client:
     def __init__(self, **settings: Any) -> None:
         self._native = _native.Client(TENANT, REQUEST, self._configure_late, _dumps, _log.warning)
         self.exit_timeout = 1.0
+        self.fail_open = True
+        self.decision_timeout = 0.2
+        # Features that nobody may use, with the transport `memory`.
+        self.denied: set[str] = set()
         self.settings: dict[str, Any] | None = None
         self._configuring = threading.Lock()
         self._meters: dict[tuple[str, str], _native.BoundMeter] = {}
@@ -63,7 +70,15 @@ class Client:
         self._native.configure(resolved, on_drop)
         self.settings = {**settings, "on_drop": on_drop}
         self.exit_timeout = float(resolved["exit_timeout"])
+        self.fail_open = bool(resolved["fail_open"])
+        self.decision_timeout = float(resolved["decision_timeout"])
         _at_exit(self)
+
+    def configured(self) -> Client:
+        """Itself, configured by the environment unless it was by hand."""
+        if self.settings is None:
+            self._configure_late()
+        return self
 
     def _configure_late(self) -> None:
         """The first event came before `configure`."""

@@ -8,7 +8,19 @@ from types import FunctionType, TracebackType
 from typing import Any, TypeVar, overload
 
 from meterd import _client
-from meterd._call import Call, Count, Metadata, OnError, Quantity, Tenant, When
+from meterd._call import (
+    Call,
+    Check,
+    Count,
+    Estimate,
+    Metadata,
+    OnError,
+    Quantity,
+    Tenant,
+    When,
+)
+from meterd._checked import hold_for
+from meterd._decision import Reservation
 from meterd._recorder import Recorder, Rule
 from meterd._wrap import wrapped
 
@@ -28,6 +40,8 @@ def meter(
     when: When | None = None,
     on_error: OnError = "skip",
     count: Count = "call",
+    check: Check = "off",
+    estimate: Estimate | None = None,
     client: _client.Client | None = None,
 ) -> F: ...
 @overload
@@ -43,6 +57,8 @@ def meter(
     when: When | None = None,
     on_error: OnError = "skip",
     count: Count = "call",
+    check: Check = "off",
+    estimate: Estimate | None = None,
     client: _client.Client | None = None,
 ) -> Metering: ...
 def meter(
@@ -57,6 +73,8 @@ def meter(
     when: When | None = None,
     on_error: OnError = "skip",
     count: Count = "call",
+    check: Check = "off",
+    estimate: Estimate | None = None,
     client: _client.Client | None = None,
 ) -> Any:
     """Records every completed call of a function, or every run of a `with` block.
@@ -67,8 +85,25 @@ def meter(
     with `count="item"` a generator counts `quantity` for every item, in one event. `on_error` says
     what a call that raises is: nothing (`skip`), an event (`count`), or an event whose metadata
     names the error (`tag`).
+
+    `check` asks the server before the call, which raises `DeniedError` if the tenant may not use
+    more: `check` only asks, `reserve` holds the units, commits what the call counted, and releases
+    them if it counted nothing. `estimate` is how many units to ask for where `quantity` is known
+    only afterwards; without it, one.
     """
-    rule = Rule(resource, feature, quantity, tenant, metadata, when, on_error, count, client)
+    rule = Rule(
+        resource,
+        feature,
+        quantity,
+        tenant,
+        metadata,
+        when,
+        on_error,
+        count,
+        check,
+        estimate,
+        client,
+    )
     return Metering(rule) if fn is None else metered(fn, rule)
 
 
@@ -138,9 +173,10 @@ class _Callable:
 class Block:
     """A `with` block that is recorded when it ends; what it used may be said within it."""
 
-    __slots__ = ("metadata", "quantity", "result")
+    __slots__ = ("_hold", "metadata", "quantity", "result")
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Reservation | None) -> None:
+        self._hold = hold
         self.quantity: int | None = None
         self.metadata: Mapping[str, Any] | None = None
         self.result: Any = None
@@ -159,7 +195,9 @@ class Metering:
         return new
 
     def __enter__(self) -> Block:
-        block = Block()
+        block = Block(hold_for(self._rule, _BLOCK, Call()))
+        if block._hold is not None:
+            block._hold.__enter__()
         self._blocks.append(block)
         return block
 
@@ -169,12 +207,19 @@ class Metering:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        block = self._blocks.pop()
-        recorder = Recorder(self._rule, "block")
-        recorder.ended(block.quantity, block.metadata, Call(result=block.result, error=error))
+        hold, used = self._blocks[-1]._hold, None
+        try:
+            used = self._record(error)
+        finally:
+            if hold is not None:
+                hold.resolve(used)
 
     async def __aenter__(self) -> Block:
-        return self.__enter__()
+        block = Block(hold_for(self._rule, _BLOCK, Call()))
+        if block._hold is not None:
+            await block._hold.__aenter__()
+        self._blocks.append(block)
+        return block
 
     async def __aexit__(
         self,
@@ -182,4 +227,19 @@ class Metering:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.__exit__(kind, error, trace)
+        hold, used = self._blocks[-1]._hold, None
+        try:
+            used = self._record(error)
+        finally:
+            if hold is not None and not isinstance(error, GeneratorExit):
+                await hold.aresolve(used)
+
+    def _record(self, error: BaseException | None) -> int | None:
+        block = self._blocks.pop()
+        recorder = Recorder(self._rule, _BLOCK)
+        call = Call(result=block.result, error=error)
+        return recorder.ended(block.quantity, block.metadata, call, block._hold)
+
+
+# The feature of a block that names none.
+_BLOCK = "block"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meterd import _client
 from meterd._call import (
     MISSING,
     Arg,
     Call,
+    Check,
     Count,
+    Estimate,
     Metadata,
     OnError,
     Quantity,
@@ -20,13 +22,18 @@ from meterd._call import (
     evaluate,
 )
 
+if TYPE_CHECKING:
+    from meterd._decision import Reservation
+
 
 class Rule:
     """What `meter` was asked to record. (A dataclass would double the time of the import.)"""
 
     __slots__ = (
+        "check",
         "client",
         "count",
+        "estimate",
         "feature",
         "metadata",
         "on_error",
@@ -46,6 +53,8 @@ class Rule:
         when: When | None,
         on_error: OnError,
         count: Count,
+        check: Check,
+        estimate: Estimate | None,
         client: _client.Client | None,
     ) -> None:
         self.resource = resource
@@ -56,7 +65,16 @@ class Rule:
         self.when = when
         self.on_error = on_error
         self.count = count
+        self.check = check
+        self.estimate = estimate
         self.client = client
+
+    @property
+    def chosen_client(self) -> _client.Client:
+        return self.client or _client.default
+
+    def feature_for(self, name: str) -> str:
+        return feature_of(name) if self.feature is None else self.feature
 
     @property
     def is_plain(self) -> bool:
@@ -69,11 +87,12 @@ class Rule:
             and self.when is None
             and self.on_error == "skip"
             and self.count == "call"
+            and self.check == "off"
         )
 
     @property
     def reads_arguments(self) -> bool:
-        asked = (self.quantity, self.tenant, self.metadata, self.when)
+        asked = (self.quantity, self.tenant, self.metadata, self.when, self.estimate)
         return any(isinstance(one, Arg) or callable(one) for one in asked)
 
 
@@ -82,10 +101,11 @@ class Recorder:
 
     def __init__(self, rule: Rule, name: str) -> None:
         self.rule = rule
-        self._client = (rule.client or _client.default)._native
-        feature = feature_of(name) if rule.feature is None else rule.feature
+        self.name = name
+        client = rule.chosen_client
+        self._client = client._native
         tenant = rule.tenant if isinstance(rule.tenant, str) else None
-        self.meter = (rule.client or _client.default).meter(rule.resource, feature, tenant)
+        self.meter = client.meter(rule.resource, rule.feature_for(name), tenant)
 
     def done(self, result: Any, args: Mapping[str, Any]) -> None:
         """The call returned."""
@@ -97,20 +117,25 @@ class Recorder:
 
     def streamed(self, stream: Stream, args: Mapping[str, Any]) -> None:
         """A generator was exhausted or closed."""
-        result = stream.last if stream.found is MISSING else stream.found
-        quantity = stream.quantity if self.rule.count == "item" else None
-        self.ended(quantity, None, Call(args, result))
+        self.ended(stream.total, None, Call(args, stream.result))
 
-    def ended(self, quantity: Any, metadata: Mapping[str, Any] | None, call: Call) -> None:
-        """Records the call, unless the rule says otherwise. What is given wins over the rule."""
+    def ended(
+        self,
+        quantity: Any,
+        metadata: Mapping[str, Any] | None,
+        call: Call,
+        hold: Reservation | None = None,
+    ) -> int | None:
+        """Records the call, unless the rule says otherwise. What is given wins over the rule. The
+        answer is how many units were recorded, None if nothing was."""
         rule = self.rule
         if call.error is not None and rule.on_error == "skip":
-            return
+            return None
         try:
             if rule.when is not None and evaluate(rule.when, call) in (MISSING, None, False, 0):
-                return
+                return None
             quantity = evaluate(rule.quantity, call) if quantity is None else quantity
-            tenant = evaluate(rule.tenant, call)
+            tenant = evaluate(rule.tenant, call) if hold is None else hold.tenant
             metadata = evaluate(rule.metadata, call) if metadata is None else metadata
             if call.error is not None:
                 # A failed call has no result to read a quantity from; it counts as one.
@@ -120,8 +145,12 @@ class Recorder:
             tenant = None if tenant in (MISSING, None) else str(tenant)
         except Exception as error:
             self._client.count_invalid(f"{rule.resource}: {error!r}")
-            return
-        self.meter.add(None if quantity is MISSING else quantity, tenant, metadata)
+            return None
+        quantity = None if quantity is MISSING else quantity
+        # With the id of what was reserved, both count once.
+        event_id = None if hold is None else hold.event_id
+        self.meter.add(quantity, tenant, metadata, None, event_id)
+        return quantity if type(quantity) is int and quantity >= 0 else None
 
 
 class Stream:
@@ -134,6 +163,16 @@ class Stream:
         self.last: Any = None
         self.found: Any = MISSING
         self.quantity: Any = 0
+
+    @property
+    def result(self) -> Any:
+        """The last item that has the quantity, else the last one."""
+        return self.last if self.found is MISSING else self.found
+
+    @property
+    def total(self) -> Any:
+        """Of all items, where they are what counts."""
+        return self.quantity if self._recorder.rule.count == "item" else None
 
     def see(self, item: Any) -> None:
         self.last = item

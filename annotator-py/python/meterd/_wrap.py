@@ -11,13 +11,14 @@ from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
+from meterd._checked import Checked
 from meterd._recorder import Recorder, Stream
 
 # What the compiled code uses beside the function's own parameters.
 _OWN = "_meterd_"
 _FACTORY = """
 def _meterd_make(_meterd_call, _meterd_record, _meterd_done, _meterd_failed, _meterd_streamed, \
-_meterd_stream, _meterd_relay, _meterd_none):
+_meterd_stream, _meterd_relay, _meterd_none, _meterd_check):
 {function}
     return {name}
 """
@@ -89,7 +90,11 @@ def _make(
     rule = recorder.rule
     read = ", ".join(f"{name!r}: {name}" for name in names) if rule.reads_arguments else ""
     read = f"{{{read}}}" if read else "_meterd_none"
-    lines = kind(signature, arguments, read, rule.is_plain, rule.on_error != "skip")
+    if rule.check == "off":
+        lines = kind(signature, arguments, read, rule.is_plain, rule.on_error != "skip")
+    else:
+        body = _CHECKED[kind].format(signature=signature, arguments=arguments, read=read)
+        lines = body.splitlines()
     source = _FACTORY.format(
         function=textwrap.indent("\n".join(lines), "    "), name="_meterd_function"
     )
@@ -105,6 +110,7 @@ def _make(
         lambda: Stream(recorder),
         relay,
         {},
+        functools.partial(Checked, recorder),
     )
 
 
@@ -135,13 +141,15 @@ def _function(
     prefix: str = "",
     wait: str = "",
 ) -> list[str]:
-    call = f"_meterd_result = {wait}_meterd_call({arguments})"
     lines = [f"{prefix}def _meterd_function{signature}:"]
+    if plain:
+        return [*lines, f"    return _meterd_record({wait}_meterd_call({arguments}))"]
+    call = f"_meterd_result = {wait}_meterd_call({arguments})"
     if counts_errors:
         lines += ["    try:", f"        {call}", _FAILED.format(read=read)]
     else:
         lines.append(f"    {call}")
-    record = "_meterd_record()" if plain else f"_meterd_done(_meterd_result, {read})"
+    record = f"_meterd_done(_meterd_result, {read})"
     return [*lines, f"    {record}", "    return _meterd_result"]
 
 
@@ -155,7 +163,7 @@ def _generator(
     signature: str, arguments: str, read: str, plain: bool, counts_errors: bool
 ) -> list[str]:
     generator = f"_meterd_call({arguments})"
-    record = "_meterd_record()"
+    record = "_meterd_record(None)"
     begin: list[str] = []
     if not plain:
         begin = ["    _meterd_seen = _meterd_stream()"]
@@ -176,25 +184,28 @@ def _generator(
     ]
 
 
-_ASYNC_GENERATOR = """\
-async def _meterd_function{signature}:
+_ASYNC_RELAY = """\
+{indent}_meterd_items = _meterd_call({arguments})
+{indent}try:
+{indent}    _meterd_item = await _meterd_items.__anext__()
+{indent}    while True:
+{indent}        _meterd_seen.see(_meterd_item)
+{indent}        try:
+{indent}            _meterd_sent = yield _meterd_item
+{indent}        except GeneratorExit:
+{indent}            await _meterd_items.aclose()
+{indent}            raise
+{indent}        except BaseException as _meterd_error:
+{indent}            _meterd_item = await _meterd_items.athrow(_meterd_error)
+{indent}        else:
+{indent}            _meterd_item = await _meterd_items.asend(_meterd_sent)"""
+
+_ASYNC_GENERATOR = f"""\
+async def _meterd_function{{signature}}:
     _meterd_seen = _meterd_stream()
-    _meterd_items = _meterd_call({arguments})
-    try:
-        _meterd_item = await _meterd_items.__anext__()
-        while True:
-            _meterd_seen.see(_meterd_item)
-            try:
-                _meterd_sent = yield _meterd_item
-            except GeneratorExit:
-                await _meterd_items.aclose()
-                raise
-            except BaseException as _meterd_error:
-                _meterd_item = await _meterd_items.athrow(_meterd_error)
-            else:
-                _meterd_item = await _meterd_items.asend(_meterd_sent)
+{_ASYNC_RELAY.replace("{indent}", "    ")}
     except (StopAsyncIteration, GeneratorExit) as _meterd_end:
-        _meterd_streamed(_meterd_seen, {read})
+        _meterd_streamed(_meterd_seen, {{read}})
         if isinstance(_meterd_end, GeneratorExit):
             raise"""
 
@@ -205,6 +216,34 @@ def _async_generator(
     del plain
     lines = [_ASYNC_GENERATOR.format(signature=signature, arguments=arguments, read=read)]
     return [*lines, _FAILED.format(read=read)] if counts_errors else lines
+
+
+# What asks before it calls.
+_CHECKED = {
+    _function: """\
+def _meterd_function{signature}:
+    with _meterd_check({read}, False) as _meterd_checked:
+        _meterd_checked.result = _meterd_call({arguments})
+    return _meterd_checked.result""",
+    _coroutine: """\
+async def _meterd_function{signature}:
+    async with _meterd_check({read}, False) as _meterd_checked:
+        _meterd_checked.result = await _meterd_call({arguments})
+    return _meterd_checked.result""",
+    _generator: """\
+def _meterd_function{signature}:
+    with _meterd_check({read}, True) as _meterd_checked:
+        return (
+            yield from _meterd_relay(_meterd_call({arguments}), _meterd_checked.stream.see)
+        )""",
+    _async_generator: f"""\
+async def _meterd_function{{signature}}:
+    async with _meterd_check({{read}}, True) as _meterd_checked:
+        _meterd_seen = _meterd_checked.stream
+{_ASYNC_RELAY.replace("{indent}", "        ")}
+        except StopAsyncIteration:
+            pass""",
+}
 
 
 def relay(items: Generator[Any, Any, Any], see: Callable[[Any], None]) -> Generator[Any, Any, Any]:

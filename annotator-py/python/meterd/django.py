@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from meterd._decision import DeniedError
 from meterd._web import EXCLUDED, TENANT_HEADER, RequestMeter
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ class MeterdMiddleware:
     """Records every request under WSGI and ASGI, its route as the feature.
 
     Settings: `METERD_RESOURCE` (the service's name), `METERD_TENANT` (a function of the request, or
-    its import path; without it the header X-Tenant-Id), `METERD_EXCLUDED` (paths).
+    its import path; without it the header X-Tenant-Id), `METERD_EXCLUDED` (paths). A `DeniedError`
+    of a view is answered.
     """
 
     sync_capable = True
@@ -68,6 +70,17 @@ class MeterdMiddleware:
             return response
         finally:
             self._meter.leave(begun)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """What Django calls with what a view has raised."""
+        del request
+        if not isinstance(error, DeniedError):
+            return None
+        from django.http import HttpResponse
+
+        status, headers, body = error.decision.problem()
+        response: HttpResponseBase = HttpResponse(body, status=status, headers=headers)
+        return response
 
     def _begin(self, request: HttpRequest) -> Any:
         header = request.headers.get(TENANT_HEADER)

@@ -24,7 +24,7 @@ def install(
     client: _client.Client | None = None,
 ) -> None:
     """Records every request of `app`; see `MeterdASGIMiddleware`. A dependency or a handler that
-    knows the tenant calls `meterd.set_tenant`."""
+    knows the tenant calls `meterd.set_tenant`. A `DeniedError` of a handler is answered."""
     app.add_middleware(
         MeterdASGIMiddleware,
         resource=resource,

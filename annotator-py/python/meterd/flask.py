@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from meterd import _client
+from meterd._decision import DeniedError
 from meterd._web import EXCLUDED
 from meterd.wsgi import Environ, MeterdWSGIMiddleware
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class Metering:
     """Records every request of a Flask application, the route's rule as its feature.
 
-    A view or a `before_request` function that knows the tenant calls `meterd.set_tenant`.
+    A view or a `before_request` function that knows the tenant calls `meterd.set_tenant`. A
+    `DeniedError` of a view is answered, unless the application has a handler of its own for it.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Metering:
 
     def init_app(self, app: Flask) -> None:
         """For applications that are made by a function."""
+        # Flask answers whatever is raised before the middleware around it could.
+        app.register_error_handler(DeniedError, _denied)
         app.wsgi_app = MeterdWSGIMiddleware(  # type: ignore[method-assign]
             app.wsgi_app,
             resource=self._resource,
@@ -48,6 +52,11 @@ class Metering:
             errors=self._errors,
             client=self._client,
         )
+
+
+def _denied(denied: DeniedError) -> tuple[bytes, int, dict[str, str]]:
+    status, headers, body = denied.decision.problem()
+    return body, status, headers
 
 
 def _rule(environ: Environ) -> str | None:

@@ -33,6 +33,10 @@ class Metered:
             and tenant in (None, event["tenant_id"])
         )
 
+    def deny(self, *features: str) -> None:
+        """From here on `validate`, `reserve` and `check=` say no for these."""
+        _client.default.denied.update(features)
+
     def clear(self) -> None:
         """Forgets what was recorded so far."""
         _client.default.recorded(clear=True)
@@ -45,5 +49,6 @@ def metered() -> Iterator[Metered]:
     _client.default.configure(transport="memory", strict=True, default_tenant="default")
     _client.default.recorded(clear=True)
     yield Metered()
+    _client.default.denied.clear()
     _client.default.recorded(clear=True)
     _client.default.configure(**(before or {"transport": "noop"}))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from meterd import _client
+from meterd._decision import DeniedError
 from meterd._tenant import Request
 from meterd._web import EXCLUDED, RequestMeter
 
@@ -21,7 +23,7 @@ class MeterdWSGIMiddleware:
 
     WSGI has no place for the template of the route that matched: `route(environ)` says it when the
     answer begins. `tenant(environ)` says who a request is for; without it the header X-Tenant-Id
-    does.
+    does. A `DeniedError` that nobody has handled is answered, unless an answer has begun.
     """
 
     def __init__(
@@ -49,6 +51,14 @@ class MeterdWSGIMiddleware:
         answer = _Answer(meter, self._route, begun[0], environ, start_response)
         try:
             answer.body = self.app(environ, answer.start)
+        except DeniedError as denied:
+            if answer.status:
+                answer.record()
+                raise
+            status, headers, body = denied.decision.problem()
+            line = f"{status} {HTTPStatus(status).phrase}"
+            answer.start(line, list(headers.items()))
+            answer.body = [body]
         except BaseException:
             # Whoever catches it answers 500.
             answer.status = "500"
@@ -86,7 +96,8 @@ class _Answer:
         self._request = request
         self._environ = environ
         self._start_response = start_response
-        self.status = "500"
+        # Empty until the answer begins.
+        self.status = ""
         self.body: Iterable[bytes] = ()
         self._template: str | None = None
 
@@ -101,7 +112,7 @@ class _Answer:
         meter, self._meter = self._meter, None
         if meter is not None:
             method = self._environ["REQUEST_METHOD"]
-            meter.record(self._request, method, self._template, int(self.status[:3]))
+            meter.record(self._request, method, self._template, int(self.status[:3] or 500))
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.body)

@@ -69,7 +69,7 @@ pub fn finish(router: Router, metrics: &Metrics) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(
-            metrics.http.clone(),
+            metrics.clone(),
             request_log::log,
         ))
 }

@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_log;
+pub mod spans;
 pub mod telemetry;
 pub mod trace_context;
 

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
+use crate::spans::Spans;
 
 /// Seconds a request or a statement may take.
 pub const LATENCY_SECONDS: &[f64] = &[
@@ -31,13 +32,22 @@ type Refresh = Box<dyn Fn() + Send>;
 #[derive(Clone)]
 pub struct Metrics {
     pub registry: Registry,
+    /// What else is shown of the process.
+    pub spans: Spans,
     pub(crate) http: HttpMetrics,
     refresh: Arc<Mutex<Vec<Refresh>>>,
 }
 
 impl Default for Metrics {
-    /// With those that every process has.
+    /// Of a process whose spans nobody collects.
     fn default() -> Self {
+        Self::new(Spans::default())
+    }
+}
+
+impl Metrics {
+    /// With those that every process has.
+    pub fn new(spans: Spans) -> Self {
         let registry = Registry::new();
         let build = BuildMetrics::register(&registry);
         build.info.with_label_values(&[crate::VERSION]).set(1);
@@ -49,12 +59,11 @@ impl Default for Metrics {
         Self {
             http: HttpMetrics::register(&registry),
             registry,
+            spans,
             refresh: Arc::default(),
         }
     }
-}
 
-impl Metrics {
     /// Calls `refresh` before each scrape. It sets what is a state of something rather than counted
     /// as it happens, and must not block.
     pub fn before_scrape(&self, refresh: impl Fn() + Send + 'static) {

@@ -10,8 +10,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
 
-use crate::metrics::HttpMetrics;
+use crate::clock;
+use crate::metrics::{HttpMetrics, Metrics};
 use crate::problem::ProblemCode;
+use crate::spans::{KeyValue, Place, Span, SpanKind, Spans};
 use crate::trace_context::TraceContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,12 +29,12 @@ pub struct KeyId(pub String);
 
 /// Middleware, the outermost one.
 pub(crate) async fn log(
-    State(metrics): State<HttpMetrics>,
+    State(metrics): State<Metrics>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let in_flight = InFlight::new(&metrics);
+    let in_flight = InFlight::new(&metrics.http);
     let header = request.headers().get(&REQUEST_ID);
     let id = header
         .and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok())
@@ -52,7 +54,22 @@ pub(crate) async fn log(
     let problem = response.extensions_mut().remove::<ProblemCode>();
     let problem = problem.map(|ProblemCode(code)| code);
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    count(&metrics, &method, route, response.status(), problem, took);
+    count(
+        &metrics.http,
+        &method,
+        route,
+        response.status(),
+        problem,
+        took,
+    );
+    span(
+        &metrics.spans,
+        &trace,
+        &method,
+        route,
+        response.status(),
+        took,
+    );
     let key = response.extensions_mut().remove::<KeyId>();
     tracing::info!(
         target: "meterd::request",
@@ -122,4 +139,35 @@ fn count(
     if let Some(code) = problem {
         metrics.problems.with_label_values(&[route, code]).inc();
     }
+}
+
+/// The request as a span, if its client records its trace.
+fn span(
+    spans: &Spans,
+    trace: &TraceContext,
+    method: &Method,
+    route: &str,
+    status: StatusCode,
+    took: Duration,
+) {
+    if !spans.are_collected() || !trace.sampled {
+        return;
+    }
+    spans.add(Span {
+        name: format!("{method} {route}").into(),
+        kind: SpanKind::Server,
+        at: Place {
+            trace_id: trace.trace_id,
+            span_id: trace.span_id,
+        },
+        parent: trace.parent_id,
+        ended: clock::now(),
+        took,
+        failed: status.is_server_error(),
+        attributes: vec![
+            KeyValue::new("http.request.method", method.to_string()),
+            KeyValue::new("http.route", route.to_owned()),
+            KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
+        ],
+    });
 }

@@ -237,7 +237,7 @@ impl Role {
             .cancel(shutdown.clone(), || {});
         let behind = CancellationToken::new();
         let (listener, same) = twice(listener).context("cannot share the listener")?;
-        let (health, metrics) = (Health::default(), Metrics::default());
+        let (health, metrics) = (Health::default(), args.metrics.metrics(name)?);
         health.export(&metrics);
         let starting = shutdown.child_token();
         let unavailable = Router::new()
@@ -294,6 +294,7 @@ impl Role {
         self.behind.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.metrics.spans.flush();
         drop(self.signals);
         Ok(())
     }

@@ -1,23 +1,24 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { request } from "@/api/client";
-import type { Alert, Decision, LimitUse, Quota } from "@/api/types";
+import type {
+  AlertList,
+  NewQuota,
+  Quota,
+  QuotaAnswer,
+  QuotaLimit,
+  QuotaList,
+  QuotaRequest,
+} from "@/api/types";
 
 const QUOTAS = "/v1/meter/quotas";
 const QUERY_KEY = ["quotas"];
 /** The tenant or feature of a quota for each of them. */
 export const ANY = "*";
 
-export type NewQuota = Pick<Quota, "tenant_id" | "feature" | "limit" | "period" | "enforcement"> & {
-  resource?: string;
-  name?: string;
-  timezone?: string;
-  alert_threshold?: number;
-};
-
 export interface QuotaUse {
   quota: Quota;
   /** Missing where the quota counts each feature of its own. */
-  use: LimitUse | undefined;
+  use: QuotaLimit | undefined;
 }
 
 /** The quotas of a tenant and of every tenant, with what this one has used of them. */
@@ -25,7 +26,7 @@ export function quotasQuery(tenant: string) {
   return queryOptions({
     queryKey: [...QUERY_KEY, tenant],
     queryFn: async ({ signal }): Promise<QuotaUse[]> => {
-      const { data } = await request<{ data: Quota[] }>(QUOTAS, { signal });
+      const { data } = await request<QuotaList>(QUOTAS, { signal });
       const quotas = data.filter(({ tenant_id }) => tenant_id === tenant || tenant_id === ANY);
       return Promise.all(quotas.map(async (quota) => ({ quota, use: await used(tenant, quota, signal) })));
     },
@@ -33,24 +34,23 @@ export function quotasQuery(tenant: string) {
 }
 
 /** Asks as a program asks that is about to use one more, and takes nothing. */
-async function used(tenant: string, quota: Quota, signal: AbortSignal): Promise<LimitUse | undefined> {
+async function used(tenant: string, quota: Quota, signal: AbortSignal): Promise<QuotaLimit | undefined> {
   if (quota.feature === ANY) return undefined;
-  const body = {
+  const body: QuotaRequest = {
     tenant_id: tenant,
     feature: quota.feature,
     ...(quota.resource && { resource: quota.resource }),
     quantity: 1,
     mode: "check",
   };
-  const { limits } = await request<Decision>("/v1/meter/validate", { method: "POST", body, signal });
+  const { limits } = await request<QuotaAnswer>("/v1/meter/validate", { method: "POST", body, signal });
   return limits.find(({ quota_id }) => quota_id === quota.id);
 }
 
 export function alertsQuery(tenant: string) {
   return queryOptions({
     queryKey: ["alerts", tenant],
-    queryFn: ({ signal }) =>
-      request<{ data: Alert[] }>("/v1/meter/alerts", { query: { tenant_id: tenant }, signal }),
+    queryFn: ({ signal }) => request<AlertList>("/v1/meter/alerts", { query: { tenant_id: tenant }, signal }),
   });
 }
 

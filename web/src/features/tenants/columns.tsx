@@ -15,17 +15,18 @@ export interface TenantUsage {
 
 /** Tenants of the range, and those of the range before that have gone quiet. */
 export function tenantUsage({ current, previous }: Compared): TenantUsage[] {
-  const before = new Map(previous.data.map((row) => [row.tenant_id, row.total_quantity]));
+  const before = new Map(previous.data.map((row) => [row.tenant_id ?? "", row.total_quantity]));
   const total = current.totals?.total_quantity ?? 0;
   const active = current.data.map((row): TenantUsage => {
-    const { tenant_id: tenant = "", total_quantity: usage, event_count: events } = row;
+    const { total_quantity: usage, event_count: events } = row;
+    const tenant = row.tenant_id ?? "";
     const earlier = before.get(tenant) ?? 0;
     before.delete(tenant);
     const ratio = change(usage, earlier) ?? (Number(usage) === 0 ? 0 : Number.POSITIVE_INFINITY);
     return { tenant, usage, events, share: share(usage, total), before: earlier, change: ratio };
   });
   const quiet = [...before].map(
-    ([tenant = "", earlier]): TenantUsage => ({
+    ([tenant, earlier]): TenantUsage => ({
       tenant,
       usage: 0,
       events: 0,
