@@ -123,7 +123,9 @@ export interface paths {
         /**
          * Add up usage
          * @description Per window and group, exact; without `group_by`, over everything the key may see. Windows begin
-         *     where the time zone says. An answer has at most 50,000 rows. Needs the scope `read`.
+         *     where the time zone says. An answer has at most 50,000 rows; with `Accept: application/x-ndjson` or
+         *     `text/csv` it has all there are, without `totals`, and is not whole if it breaks off. Needs the scope
+         *     `read`.
          *
          *     With curl:
          *
@@ -254,6 +256,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/meter/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List dead letters
+         * @description Records that the log has and that cannot count, with the reason and what can be done. Latest first.
+         *     Those of which not even the tenant can be read are shown to keys without a tenant. Needs the scope
+         *     `read`.
+         *
+         *     With curl:
+         *
+         *     ```sh
+         *     curl --fail-with-body --get "$METERD_URL/v1/meter/dead-letters" \
+         *       -H "Authorization: Bearer $METERD_API_KEY" -d state=open -d limit=10
+         *     ```
+         *
+         *     In Python:
+         *
+         *     ```python
+         *     import json
+         *     import os
+         *     import urllib.request
+         *
+         *     request = urllib.request.Request(
+         *         os.environ["METERD_URL"] + "/v1/meter/dead-letters?state=open&limit=10",
+         *         headers={"Authorization": "Bearer " + os.environ["METERD_API_KEY"]},
+         *     )
+         *     with urllib.request.urlopen(request) as answer:
+         *         print(json.dumps(json.load(answer), indent=2))
+         *     ```
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meter/dead-letters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Discard a dead letter
+         * @description It stays in the list of those that were discarded. Doing it again changes nothing. Needs the scope
+         *     `admin`.
+         *
+         *     With curl:
+         *
+         *     ```sh
+         *     id=$(curl --fail-with-body --silent "$METERD_URL/v1/meter/dead-letters?limit=1" \
+         *       -H "Authorization: Bearer $METERD_API_KEY" | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"][0]["id"])')
+         *     curl --fail-with-body --request DELETE "$METERD_URL/v1/meter/dead-letters/$id" \
+         *       -H "Authorization: Bearer $METERD_API_KEY"
+         *     ```
+         *
+         *     In Python:
+         *
+         *     ```python
+         *     import json
+         *     import os
+         *     import urllib.request
+         *
+         *     URL = os.environ["METERD_URL"] + "/v1/meter/dead-letters"
+         *     HEADERS = {"Authorization": "Bearer " + os.environ["METERD_API_KEY"]}
+         *
+         *     with urllib.request.urlopen(urllib.request.Request(URL, headers=HEADERS)) as answer:
+         *         letter = json.load(answer)["data"][0]
+         *     request = urllib.request.Request(f"{URL}/{letter['id']}", method="DELETE", headers=HEADERS)
+         *     urllib.request.urlopen(request).close()
+         *     ```
+         */
+        delete: operations["discard_dead_letter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meter/dead-letters/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay a dead letter
+         * @description Appends its event to the log again, changed as the body says, with another id that is the same for
+         *     every attempt: after a 503, and whenever an answer is lost, send the same request again. Needs the
+         *     scope `admin`.
+         *
+         *     With curl:
+         *
+         *     ```sh
+         *     id=$(curl --fail-with-body --silent "$METERD_URL/v1/meter/dead-letters?limit=1" \
+         *       -H "Authorization: Bearer $METERD_API_KEY" | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"][0]["id"])')
+         *     curl --fail-with-body "$METERD_URL/v1/meter/dead-letters/$id/replay" \
+         *       -H "Authorization: Bearer $METERD_API_KEY" \
+         *       -H 'Content-Type: application/json' \
+         *       -d '{"quantity": 1}'
+         *     ```
+         *
+         *     In Python:
+         *
+         *     ```python
+         *     import json
+         *     import os
+         *     import urllib.request
+         *
+         *     URL = os.environ["METERD_URL"] + "/v1/meter/dead-letters"
+         *     HEADERS = {
+         *         "Authorization": "Bearer " + os.environ["METERD_API_KEY"],
+         *         "Content-Type": "application/json",
+         *     }
+         *
+         *     with urllib.request.urlopen(urllib.request.Request(URL, headers=HEADERS)) as answer:
+         *         letter = json.load(answer)["data"][0]
+         *     change = json.dumps({"quantity": 1}).encode()
+         *     request = urllib.request.Request(f"{URL}/{letter['id']}/replay", data=change, headers=HEADERS)
+         *     with urllib.request.urlopen(request) as answer:
+         *         print(json.dumps(json.load(answer), indent=2))
+         *     ```
+         */
+        post: operations["replay_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/meter/decisions/{id}": {
         parameters: {
             query?: never;
@@ -333,7 +479,10 @@ export interface paths {
          * @description Newest first, those between `from` and `to`; without them, of the last 24 hours. Only events that
          *     count are here. A page may be short and have a `next_cursor` all the same; the end is where that
          *     is null. All pages show what there was when the first one was read. A condition on metadata is
-         *     written `metadata.KEY=VALUE`, at most eight times. Needs the scope `read`.
+         *     written `metadata.KEY=VALUE`, at most eight times. With `Accept: application/x-ndjson` or `text/csv`
+         *     all of them come in one answer, without `limit` and `cursor`; if it breaks off, it is not whole.
+         *     In CSV, a text that a spreadsheet would take for a formula has a `'` before it. Needs the scope
+         *     `read`.
          *
          *     With curl:
          *
@@ -1396,6 +1545,11 @@ export interface components {
             /** Format: date-time */
             window_start: string;
         };
+        /** @description Latest first. */
+        DeadLetterList: {
+            data: components["schemas"]["Letter"][];
+            next_cursor?: string | null;
+        };
         Decision: {
             /** @description The limits as they stood at the position, and what was taken. */
             answer?: JsonObject | null;
@@ -1489,6 +1643,41 @@ export interface components {
         KeyList: {
             data: components["schemas"]["Key"][];
             next_cursor?: string | null;
+        };
+        /** @description A record that reached the log and cannot count. */
+        Letter: {
+            /** @description Stable; the detail is for people. */
+            code: string;
+            /** Format: date-time */
+            created_at: string;
+            detail: string;
+            /** @description As far as it could be read. */
+            event?: JsonObject | null;
+            /** @description What can be done. */
+            hint: string;
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: int32
+             * @description `null`: the whole message.
+             */
+            index?: number | null;
+            /**
+             * Format: int32
+             * @description Its place in the log.
+             */
+            partition: number;
+            /**
+             * Format: uuid
+             * @description The id of the event that was made of it.
+             */
+            replayed_as?: string | null;
+            /** Format: date-time */
+            resolved_at?: string | null;
+            /** Format: int64 */
+            seq: number;
+            state: string;
+            tenant_id?: string | null;
         };
         NewEvent: {
             /** @description Which part of it. */
@@ -1639,6 +1828,17 @@ export interface components {
             id?: string | null;
             /** @description Place in the request, from 0. */
             index: Quantity;
+        };
+        /** @description The body of a 202. */
+        Replayed: {
+            /**
+             * Format: uuid
+             * @description Of the event that was made of the letter; the letter's own id stays dead.
+             */
+            id: string;
+            /** @description Send it as `Meter-Receipt` to read answers that include the event. */
+            receipt: string;
+            tenant_id: string;
         };
         Reservation: {
             expires_at: string;
@@ -1810,6 +2010,8 @@ export interface operations {
                 totals?: boolean;
                 /** @description Only the groups that used most; needs `group_by` */
                 top?: number;
+                /** @description Of an export: members of a row, separated by commas */
+                columns?: string;
                 /** @description As `Meter-Receipt` */
                 receipt?: string;
             };
@@ -1829,6 +2031,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AggregateList"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
                 };
             };
             /**
@@ -1890,6 +2094,7 @@ export interface operations {
              *     - `unavailable`: The database is away. Try again.
              *     - `query_timeout`: The query takes too long; ask for less.
              *     - `not_yet_visible`: The receipt's events are accepted and not persisted yet. Try again.
+             *     - `too_many_exports`: Too many exports are under way. Try again.
              */
             503: {
                 headers: {
@@ -1900,7 +2105,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "unavailable" | "query_timeout" | "not_yet_visible";
+                        code?: "unavailable" | "query_timeout" | "not_yet_visible" | "too_many_exports";
                     };
                 };
             };
@@ -2082,6 +2287,429 @@ export interface operations {
             };
         };
     };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description `open` unless said */
+                state?: string;
+                /** @description Letters of a page; 100 unless said */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same state */
+                cursor?: string;
+                /** @description As `Meter-Receipt` */
+                receipt?: string;
+            };
+            header?: {
+                /** @description Of a 202: the answer includes its events */
+                "Meter-Receipt"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterList"];
+                };
+            };
+            /**
+             * @description - `invalid_parameter`: A parameter is not as it must be; `detail` names it.
+             *     - `invalid_receipt`: The receipt is not one of this deployment.
+             *     - `invalid_cursor`: The cursor is not of this query, or of another tenant's key.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "invalid_parameter" | "invalid_receipt" | "invalid_cursor";
+                    };
+                };
+            };
+            /**
+             * @description - `unauthenticated`: The request has no API key, or not in one of the two headers.
+             *     - `invalid_key`: The key is mistyped, unknown, expired or deleted.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unauthenticated" | "invalid_key";
+                    };
+                };
+            };
+            /** @description - `missing_scope`: The key lacks the scope that this operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "missing_scope";
+                    };
+                };
+            };
+            /** @description - `internal`: meterd failed; its log says why. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "internal";
+                    };
+                };
+            };
+            /**
+             * @description - `unavailable`: Keys cannot be checked right now. Try again.
+             *     - `unavailable`: The database is away. Try again.
+             *     - `query_timeout`: The query takes too long; ask for less.
+             *     - `not_yet_visible`: The receipt's events are accepted and not persisted yet. Try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: Quantity;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unavailable" | "query_timeout" | "not_yet_visible";
+                    };
+                };
+            };
+        };
+    };
+    discard_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is discarded. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `invalid_parameter`: A parameter is not as it must be; `detail` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "invalid_parameter";
+                    };
+                };
+            };
+            /**
+             * @description - `unauthenticated`: The request has no API key, or not in one of the two headers.
+             *     - `invalid_key`: The key is mistyped, unknown, expired or deleted.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unauthenticated" | "invalid_key";
+                    };
+                };
+            };
+            /** @description - `missing_scope`: The key lacks the scope that this operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "missing_scope";
+                    };
+                };
+            };
+            /** @description - `not_found`: No dead letter that the caller may see has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description - `already_resolved`: It was replayed or discarded before. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "already_resolved";
+                    };
+                };
+            };
+            /** @description - `internal`: meterd failed; its log says why. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "internal";
+                    };
+                };
+            };
+            /**
+             * @description - `unavailable`: Keys cannot be checked right now. Try again.
+             *     - `unavailable`: The database is away. Try again.
+             *     - `query_timeout`: The query takes too long; ask for less.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: Quantity;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unavailable" | "query_timeout";
+                    };
+                };
+            };
+        };
+    };
+    replay_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    feature?: string;
+                    quantity?: number;
+                    resource?: string;
+                    tenant_id?: string;
+                    /** Format: date-time */
+                    timestamp?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is in the log. */
+            202: {
+                headers: {
+                    /** @description As `receipt` in the body. */
+                    "Meter-Receipt"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /**
+             * @description - `invalid_parameter`: A parameter is not as it must be; `detail` names it.
+             *     - `empty_body`: There is no body.
+             *     - `invalid_json`: The body is not JSON.
+             *     - `invalid_shape`: The body is no JSON object.
+             *     - `duplicate_field`: A field is there twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "invalid_parameter" | "empty_body" | "invalid_json" | "invalid_shape" | "duplicate_field";
+                    };
+                };
+            };
+            /**
+             * @description - `unauthenticated`: The request has no API key, or not in one of the two headers.
+             *     - `invalid_key`: The key is mistyped, unknown, expired or deleted.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unauthenticated" | "invalid_key";
+                    };
+                };
+            };
+            /**
+             * @description - `missing_scope`: The key lacks the scope that this operation needs.
+             *     - `tenant_mismatch`: The caller is bound to another tenant than the event would have.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "missing_scope" | "tenant_mismatch";
+                    };
+                };
+            };
+            /** @description - `not_found`: No dead letter that the caller may see has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description - `body_timeout`: The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "body_timeout";
+                    };
+                };
+            };
+            /**
+             * @description - `already_resolved`: It was replayed or discarded before.
+             *     - `not_replayable`: Nothing could be read of it; discard it.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "already_resolved" | "not_replayable";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is not whole, or too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /**
+             * @description - `unsupported_media_type`: The Content-Type is not `application/json`.
+             *     - `unsupported_encoding`: The body has a Content-Encoding.
+             */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unsupported_media_type" | "unsupported_encoding";
+                    };
+                };
+            };
+            /**
+             * @description - `missing_field`: A field that is needed is missing.
+             *     - `unknown_field`: A field has a name that is not known here.
+             *     - `invalid_identifier`: A name has other characters than it may, or more than 128.
+             *     - `invalid_quantity`: `quantity` is no integer from 0 to 10^12.
+             *     - `invalid_timestamp`: `timestamp` is no RFC 3339 time with an offset.
+             *     - `timestamp_in_future`: The event is more than five minutes ahead.
+             *     - `invalid_metadata`: The metadata of the dead letter is no object that an event may have.
+             *     - `metadata_too_large`: The metadata of the dead letter has more than an event's may have.
+             *     - `missing_field`: The dead letter lacks a field that is not in the request either.
+             *     - `invalid_id`: The dead letter has no id that it may have.
+             *     - `unknown_field`: A field cannot be changed, or is none.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "missing_field" | "unknown_field" | "invalid_identifier" | "invalid_quantity" | "invalid_timestamp" | "timestamp_in_future" | "invalid_metadata" | "metadata_too_large" | "invalid_id";
+                    };
+                };
+            };
+            /** @description - `internal`: meterd failed; its log says why. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "internal";
+                    };
+                };
+            };
+            /**
+             * @description - `unavailable`: Keys cannot be checked right now. Try again.
+             *     - `unavailable`: The database is away. Try again.
+             *     - `query_timeout`: The query takes too long; ask for less.
+             *     - `unavailable`: The log is away or did not confirm. Send the same request again; it counts once.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: Quantity;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unavailable" | "query_timeout";
+                    };
+                };
+            };
+        };
+    };
     get_decision: {
         parameters: {
             query?: {
@@ -2206,6 +2834,8 @@ export interface operations {
                 from?: string;
                 /** @description Before this time */
                 to?: string;
+                /** @description Of an export: members of an event and `metadata.KEY`, separated by commas */
+                columns?: string;
                 /** @description Events of a page; 100 unless said */
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same filters */
@@ -2222,13 +2852,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page, or all. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EventList"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
                 };
             };
             /**
@@ -2291,6 +2923,7 @@ export interface operations {
              *     - `unavailable`: The database is away. Try again.
              *     - `query_timeout`: The query takes too long; ask for less.
              *     - `not_yet_visible`: The receipt's events are accepted and not persisted yet. Try again.
+             *     - `too_many_exports`: Too many exports are under way. Try again.
              */
             503: {
                 headers: {
@@ -2301,7 +2934,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "unavailable" | "query_timeout" | "not_yet_visible";
+                        code?: "unavailable" | "query_timeout" | "not_yet_visible" | "too_many_exports";
                     };
                 };
             };
