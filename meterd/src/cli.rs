@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use service_kit::telemetry::LogFormat;
 
 use crate::commands::{
-    config, doctor, down, keys, migrate, replay, roles, send, servers, status, tail, up, verify,
+    config, doctor, down, keys, migrate, quotas, replay, roles, send, servers, status, tail, up,
+    verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -14,6 +15,7 @@ Exit codes:
   1    failed, with the reason on standard error
   2    wrong usage
   3    `status`: it does not run
+  4    `quotas apply --exit-code`: something was changed, or would be
   130  stopped at once by a second signal
   `servers` passes on the code of its command, or 128 + the signal that ended it.
 
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     Tail(tail::TailArgs),
     /// Make the usage projection again from its events and the log
     Replay(replay::ReplayArgs),
+    /// Set quotas from a file, list them, try them on use of the past
+    Quotas(quotas::QuotasArgs),
     /// Fold the whole log once more and compare every decision with what was answered
     Verify(verify::VerifyArgs),
     /// Print what a role would run with, secrets hidden

@@ -228,6 +228,20 @@ pub(crate) struct DatabaseArgs {
     pub(crate) postgres_url: String,
 }
 
+/// Where counters are mirrored.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Mirror")]
+pub(crate) struct RedisArgs {
+    /// Redis or Valkey that the quotas' counters are mirrored in for other readers [default: none]
+    #[arg(
+        long,
+        env = "METERD_REDIS_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) redis_url: Option<String>,
+}
+
 pub(crate) async fn store(url: &str, connections: u32) -> Result<Store> {
     Store::connect(url, connections)
         .await

@@ -11,6 +11,7 @@ use service_kit::auth::Keys;
 use service_kit::health::Health;
 use service_kit::http::{self, HttpConfig};
 use service_kit::key_watch::watch_keys;
+use service_kit::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -89,11 +90,12 @@ pub(crate) async fn run(
             aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
         }
     });
-    let quota = start_quota(&broker, &publisher, &config.postgres_url, services.quota).await?;
+    let url = &config.postgres_url;
+    let quota = start_quota(&broker, &publisher, url, (services.quota, &metrics)).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
     let query = query_api::start(
         services.query,
-        &config.postgres_url,
+        url,
         &secret,
         broker.for_queries(&publisher, &keys),
         &metrics,
@@ -169,11 +171,12 @@ pub(crate) async fn start_quota(
     broker: &Broker,
     publisher: &Publisher,
     postgres_url: &str,
-    config: quota_service::Config,
+    (config, metrics): (quota_service::Config, &Metrics),
 ) -> Result<QuotaState> {
     let connections = config.connections + u32::from(publisher.partitions());
     let store = store(postgres_url, connections).await?;
-    quota_service::start(config, broker.log.clone(), publisher.clone(), store).await
+    let (log, publisher) = (broker.log.clone(), publisher.clone());
+    quota_service::start(config, log, publisher, store, metrics).await
 }
 
 /// The task that decides and keeps the books.

@@ -46,6 +46,21 @@ pub struct Config {
     )]
     pub connections: u32,
 
+    /// Days after which decisions and alerts are deleted
+    #[arg(
+        id = "quota-keep-days",
+        long,
+        env = "METERD_QUOTA_KEEP_DAYS",
+        value_name = "DAYS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(1..=36_500)
+    )]
+    pub keep_days: u32,
+
+    /// Redis or Valkey that the counters are mirrored in; where it is, is for the program to say.
+    #[arg(skip)]
+    pub redis_url: Option<String>,
+
     #[command(flatten)]
     pub webhook: WebhookConfig,
 }

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use metering_core::Record;
-use metering_core::envelope::EncodedRecord;
+use metering_core::envelope::{EncodedRecord, Envelope};
 use metering_core::position::Position;
-use metering_core::quota::{Outcome, Reply, Rules, State};
+use metering_core::quota::{MAX_SKEW_US, Outcome, Reply, Rules, State};
 use metering_core::record::Document;
 use metering_log::{BatchLimits, Delivery, Priority, Reader, ReaderError};
 use service_kit::health::HealthReporter;
@@ -63,6 +64,8 @@ pub(crate) async fn run(state: QuotaState, partition: Arc<Partition>, health: He
         let number = decider.partition.number;
         decider.health.not_ready(ended.to_string());
         if ended.is_alarm() {
+            let alarm = &decider.state.metrics().alarm;
+            alarm.with_label_values(&[&number.to_string()]).set(1);
             tracing::error!(
                 partition = number,
                 error = &ended as &dyn std::error::Error,
@@ -90,7 +93,11 @@ impl Decider {
         let number = self.partition.number;
         let (past, position) = load(&self.state, number).await?;
         let goal = self.state.log.info(number).await.map_err(LoadError::from)?;
-        *self.partition.state() = past;
+        {
+            let mut state = self.partition.state();
+            *state = past;
+            self.partition.set_position(&mut state, position.seq);
+        }
         let mut reader = Reader::open(self.state.log.clone(), number, position).await?;
         let mut caught_up = position.seq >= goal.last_seq;
         self.announce(caught_up, position).await;
@@ -145,6 +152,28 @@ impl Decider {
         }
     }
 
+    /// The log's clock follows the slower one of the two, and says so.
+    fn look_at_clocks(&self, last: &Delivery) {
+        let Ok(envelope) = Envelope::decode(&last.payload) else {
+            return;
+        };
+        let skew_us = last.stream_time.timestamp_micros() - envelope.sent_at_us;
+        let skew_us = skew_us.saturating_abs();
+        let number = self.partition.number;
+        let shown = &self.state.metrics().skew;
+        let shown = shown.with_label_values(&[&number.to_string()]);
+        let skew = TimeDelta::microseconds(skew_us).as_seconds_f64();
+        let limit = TimeDelta::microseconds(MAX_SKEW_US).as_seconds_f64();
+        if skew > limit && shown.get() <= limit {
+            tracing::error!(
+                partition = number,
+                skew_seconds = skew,
+                "ALARM: the broker's clock and a publisher's differ; set them right"
+            );
+        }
+        shown.set(skew);
+    }
+
     /// Answers are sent while the state is locked: a check sees exactly its barrier's position.
     fn apply(&self, batch: &[Delivery]) -> Result<(), Unknown> {
         let started = Instant::now();
@@ -167,7 +196,11 @@ impl Decider {
             };
             fold::apply(&mut state, partition.number, message, answer)?;
         }
-        drop(state);
+        if let Some(last) = batch.last() {
+            partition.set_position(&mut state, last.seq);
+            drop(state);
+            self.look_at_clocks(last);
+        }
         // What came meanwhile waits for so long. The broker's clock and this one may differ, so
         // its time stamps do not tell.
         partition.set_lag(started.elapsed());

@@ -59,6 +59,14 @@ pub(crate) enum QuotaError {
 }
 
 impl QuotaError {
+    /// Whether nothing was decided, rather than that the request was refused.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFolded | Self::Overloaded | Self::NotAppended | Self::Unknown
+        )
+    }
+
     /// 422.
     pub(crate) fn field(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Body {

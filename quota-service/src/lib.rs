@@ -1,12 +1,15 @@
 //! Decides in log order whether a tenant may use more.
 
 mod ask;
+mod auditor;
 mod books;
 mod checks;
 pub mod config;
 mod decider;
 mod error;
 mod fold;
+mod metrics;
+mod mirror;
 mod openapi;
 mod partition;
 mod past;
@@ -24,6 +27,7 @@ use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
 use service_kit::auth::{self, Keys};
 use service_kit::health::Health;
+use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,10 +44,11 @@ pub async fn start(
     log: SharedBackend,
     publisher: Publisher,
     store: Store,
+    metrics: &Metrics,
 ) -> anyhow::Result<QuotaState> {
     config.validate()?;
     store.check_schema().await?;
-    Ok(QuotaState::new(config, log, publisher, store))
+    Ok(QuotaState::new(config, log, publisher, store, metrics))
 }
 
 /// The routes.
@@ -63,6 +68,12 @@ pub fn router(state: QuotaState, keys: Keys) -> Router {
 /// does not know stop the partition: it answers 503 and the service is not ready.
 pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken) {
     let tasks = TaskTracker::new();
+    let redis = state.config.redis_url.as_deref();
+    let redis = redis.map(mirror::connect).transpose();
+    let redis = redis.unwrap_or_else(|error| {
+        tracing::error!(%error, "METERD_REDIS_URL is none; counters are not mirrored");
+        None
+    });
     for partition in state.partitions() {
         let part = health.part(format!("quotas of partition {}", partition.number));
         let stop = || shutdown.clone();
@@ -75,9 +86,19 @@ pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken
             .spawn(stop().run_until_cancelled_owned(checks::run(state.clone(), partition.clone())));
         tasks
             .spawn(stop().run_until_cancelled_owned(seeder::run(state.clone(), partition.clone())));
-        tasks.spawn(
-            stop().run_until_cancelled_owned(recorder::run(state.clone(), partition.number)),
-        );
+        let feed = redis.clone().map(|redis| {
+            let (feed, mirror) = mirror::mirror();
+            let run = mirror::run(state.clone(), redis, partition.number, mirror);
+            tasks.spawn(stop().run_until_cancelled_owned(run));
+            feed
+        });
+        tasks.spawn(stop().run_until_cancelled_owned(recorder::run(
+            state.clone(),
+            partition.clone(),
+            feed,
+        )));
+        tasks
+            .spawn(stop().run_until_cancelled_owned(auditor::run(state.clone(), partition.number)));
     }
     tasks.spawn(
         shutdown

@@ -1,5 +1,6 @@
 //! One partition as handlers see it: what has been folded, and who waits for what.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) struct Partition {
     /// Taken by the task that answers them.
     pub(crate) queue: Mutex<Option<mpsc::Receiver<Check>>>,
     state: Mutex<State>,
+    /// Sequence that the state is of; changes while the state is locked.
+    position: AtomicU64,
     /// Sequence of the last message folded; 0 while nothing may be answered.
     folded: watch::Sender<u64>,
     lag: Mutex<Option<(Instant, Duration)>>,
@@ -36,6 +39,7 @@ impl Partition {
             checks,
             queue: Mutex::new(Some(queue)),
             state: Mutex::new(State::default()),
+            position: AtomicU64::new(0),
             folded: watch::Sender::new(0),
             lag: Mutex::new(None),
         }
@@ -44,6 +48,17 @@ impl Partition {
     /// The state at whatever position it has.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says which position the locked state is of.
+    pub(crate) fn set_position(&self, _state: &mut State, seq: u64) {
+        self.position.store(seq, Ordering::Relaxed);
+    }
+
+    /// Whether the state equals another one of position `seq`; `None` while it is of another one.
+    pub(crate) fn equals(&self, other: &State, seq: u64) -> Option<bool> {
+        let state = self.state();
+        (self.position.load(Ordering::Relaxed) == seq).then(|| *state == *other)
     }
 
     /// How far it is folded; 0 while it must not be asked.

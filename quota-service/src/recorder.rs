@@ -2,9 +2,10 @@
 //! for Postgres, and while Postgres is away the log keeps what is to be written.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use metering_core::Position;
 use metering_core::quota::State;
 use metering_log::{BatchLimits, Delivery, Reader, ReaderError};
@@ -12,11 +13,14 @@ use metering_store::partition_lock::{LockSession, Purpose};
 use metering_store::progress::{self, QUOTA};
 use metering_store::{alert, decision, quota, quota_ledger, quota_snapshot, sqlx};
 use service_kit::clock;
+use service_kit::metrics::{IntGaugeVec, gauge};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::books::Books;
 use crate::fold::{self, Unknown};
+use crate::mirror::Feed;
+use crate::partition::Partition;
 use crate::past::{LoadError, load};
 use crate::state::QuotaState;
 
@@ -35,6 +39,9 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(1);
 /// Pause after a failure, and between two looks whether the partition is free.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often what is too old is deleted, and how many decisions at a time.
+const TIDY: Duration = Duration::from_mins(1);
+const TIDY_ROWS: u32 = 10_000;
 /// A lock session that does not answer for this long is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -57,8 +64,14 @@ enum Ended {
 }
 
 /// Writes for ever, whenever no other process does.
-pub(crate) async fn run(state: QuotaState, partition: u16) {
-    let mut recorder = Recorder { state, partition };
+pub(crate) async fn run(state: QuotaState, answering: Arc<Partition>, feed: Option<Feed>) {
+    let partition = answering.number;
+    let mut recorder = Recorder {
+        state,
+        partition,
+        answering,
+        feed,
+    };
     loop {
         let Err(ended) = Box::pin(recorder.record()).await;
         if matches!(ended, Ended::Overtaken) {
@@ -74,6 +87,10 @@ pub(crate) async fn run(state: QuotaState, partition: u16) {
 struct Recorder {
     state: QuotaState,
     partition: u16,
+    /// The fold that answers, to compare with.
+    answering: Arc<Partition>,
+    /// The mirror, if there is one.
+    feed: Option<Feed>,
 }
 
 impl Recorder {
@@ -83,10 +100,12 @@ impl Recorder {
         let (mut fold, mut from) = load(&self.state, self.partition).await?;
         self.begin(from).await?;
         let mut reader = Reader::open(self.state.log.clone(), self.partition, from).await?;
+        let mut told = self.feed.as_ref().map(Feed::begin);
         let mut books = Books::default();
         let mut last: Option<Delivery> = None;
         let shortest = self.state.config.write_interval();
         let mut due = Instant::now() + shortest;
+        let mut tidy = Instant::now();
         loop {
             let wake = due.min(Instant::now() + PING);
             if let Ok(batch) = timeout_at(wake, reader.next_batch(LIMITS)).await {
@@ -102,6 +121,14 @@ impl Recorder {
                     last = Some(message);
                 }
             }
+            if let Some(told) = &mut told {
+                let at = last.as_ref().map_or(from, |last| Position {
+                    seq: last.seq,
+                    hash: last.hash,
+                    ..from
+                });
+                told.tell(&fold, at);
+            }
             let started = Instant::now();
             if started < due && books.decisions.len() < MAX_DECISIONS {
                 timeout(PATIENCE, lock.count_readers()).await??;
@@ -116,6 +143,11 @@ impl Recorder {
                 let step = (from, to, last.stream_time);
                 self.write(step, &fold, &std::mem::take(&mut books)).await?;
                 from = to;
+                self.compare(&fold, to.seq);
+            }
+            if tidy <= started {
+                let more = self.tidy().await?;
+                tidy = started + if more { Duration::ZERO } else { TIDY };
             }
             timeout(PATIENCE, lock.count_readers()).await??;
             let interval = (started.elapsed() * WRITE_SHARE).clamp(shortest, LONGEST_INTERVAL);
@@ -154,7 +186,7 @@ impl Recorder {
         fold: &State,
         books: &Books,
     ) -> Result<(), Ended> {
-        let (partition, now) = (self.partition, clock::now());
+        let (partition, now, started) = (self.partition, clock::now(), Instant::now());
         let mut tx = self.state.store.pool().begin().await?;
         let step = (from, to);
         if !progress::compare_and_set(&mut tx, QUOTA, partition, step, Some(time), now).await? {
@@ -171,6 +203,36 @@ impl Recorder {
         }
         quota_snapshot::upsert(&mut tx, partition, to, &fold.encode(), now).await?;
         tx.commit().await?;
+        let (metrics, label) = (self.state.metrics(), partition.to_string());
+        metrics.write.observe(started.elapsed().as_secs_f64());
+        let set = |metric: &IntGaugeVec, value| metric.with_label_values(&[&label]).set(value);
+        set(&metrics.written, gauge(to.seq));
+        set(&metrics.counters, gauge(fold.counters().count()));
         Ok(())
+    }
+
+    /// Compares the fold with the one that answers, where that is at the same position.
+    fn compare(&self, fold: &State, seq: u64) {
+        let Some(is_equal) = self.answering.equals(fold, seq) else {
+            return;
+        };
+        self.state.metrics().refolded(is_equal);
+        if !is_equal {
+            tracing::error!(
+                partition = self.partition,
+                seq,
+                "ALARM: two folds of the same log differ; tell us, this is a bug"
+            );
+        }
+    }
+
+    /// Deletes what is older than it is kept. Whether there is more of it.
+    async fn tidy(&self) -> Result<bool, sqlx::Error> {
+        let days = TimeDelta::days(self.state.config.keep_days.into());
+        let before = clock::now() - days;
+        let mut conn = self.state.store.pool().acquire().await?;
+        alert::delete_before(&mut conn, before).await?;
+        let deleted = decision::delete_before(&mut conn, self.partition, before, TIDY_ROWS).await?;
+        Ok(deleted == u64::from(TIDY_ROWS))
     }
 }

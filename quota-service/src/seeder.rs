@@ -220,13 +220,18 @@ fn bounds(quota: &Quota, clock_us: i64) -> Vec<DateTime<Utc>> {
         }
         end = quota.calendar.window(instant(next)).end_us;
     }
-    // A lifetime: further than any event, and a whole day, which is what aggregates add up to.
+    // A lifetime.
+    bounds.push(far(instant(clock_us)));
+    bounds
+}
+
+/// Further than any event, and a whole day, which is what aggregates add up to.
+pub(crate) fn far(now: DateTime<Utc>) -> DateTime<Utc> {
     let day = Calendar {
         period: Period::Daily,
         zone: chrono_tz::Tz::UTC,
         anchor: None,
     };
-    let far = day.window(instant(clock_us) + TimeDelta::days(366));
-    bounds.push(instant(far.start_us));
-    bounds
+    let start_us = day.window(now + TimeDelta::days(366)).start_us;
+    DateTime::from_timestamp_micros(start_us).unwrap_or_default()
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use metering_core::partition::partition_of;
 use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
+use service_kit::metrics::Metrics;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::metrics::QuotaMetrics;
 use crate::partition::Partition;
 
 /// How long attempts may take to be withdrawn at a stop.
@@ -28,6 +30,7 @@ struct Shared {
     partitions: Vec<Arc<Partition>>,
     /// Cancels on their way.
     cancels: TaskTracker,
+    metrics: QuotaMetrics,
 }
 
 impl QuotaState {
@@ -36,19 +39,27 @@ impl QuotaState {
         log: SharedBackend,
         publisher: Publisher,
         store: Store,
+        metrics: &Metrics,
     ) -> Self {
         let partitions = (0..publisher.partitions()).map(|n| Arc::new(Partition::new(n)));
         let shared = Shared {
             partitions: partitions.collect(),
             cancels: TaskTracker::new(),
+            metrics: QuotaMetrics::new(metrics, publisher.partitions()),
         };
-        Self {
+        let state = Self {
             config: Arc::new(config),
             log,
             publisher,
             store,
             shared: Arc::new(shared),
-        }
+        };
+        state.metrics().export(metrics, state.clone());
+        state
+    }
+
+    pub(crate) fn metrics(&self) -> &QuotaMetrics {
+        &self.shared.metrics
     }
 
     pub(crate) fn partitions(&self) -> &[Arc<Partition>] {

@@ -1,13 +1,17 @@
-//! Folds the log once more, from its beginning, and compares with what was answered.
+//! Folds the log once more and compares with what was answered: from its beginning, or, where that
+//! was trimmed away, from the snapshot on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use metering_core::quota::{Horizon, Reply, State};
 use metering_core::{Position, RecordPosition};
 use metering_log::{BatchLimits, Reader, SharedBackend};
 use metering_store::progress::{self, QUOTA};
+use metering_store::sqlx::PgConnection;
 use metering_store::{Store, decision, quota_snapshot};
+use tokio::time::sleep;
 
 use crate::books;
 use crate::fold;
@@ -35,24 +39,44 @@ pub struct Verified {
 
 /// Compares one partition, up to where its books are written.
 ///
-/// Errors: a log whose beginning was trimmed away, a broker or database that is away.
-pub async fn verify(log: SharedBackend, store: &Store, partition: u16) -> anyhow::Result<Verified> {
+/// Where the beginning of the log was trimmed away, the snapshot is where it begins, and what is
+/// compared is what is decided within `patience` from now on.
+///
+/// Errors: a broker or database that is away.
+pub async fn verify(
+    log: SharedBackend,
+    store: &Store,
+    partition: u16,
+    patience: Duration,
+) -> anyhow::Result<Verified> {
     let mut conn = store.pool().acquire().await?;
     let Some(written) = progress::find(&mut conn, QUOTA, partition).await? else {
         return Ok(Verified::default());
     };
-    let goal = written.position;
-    let first = log.info(partition).await?.first_seq;
-    anyhow::ensure!(
-        first <= 1,
-        "the log of partition {partition} begins at {first}; what came before was trimmed away. \
-         Give the worker a larger METERD_WORKER_TRIM_MARGIN to be able to verify"
-    );
-    let start = Position::start(goal.incarnation);
-    let mut reader = Reader::open(log, partition, start).await?;
+    let mut goal = written.position;
+    let mut start = Position::start(goal.incarnation);
     let mut state = State::new(Horizon::default());
+    let first = log.info(partition).await?.first_seq;
+    if first > 1 {
+        let snapshot = quota_snapshot::find(&mut conn, partition).await?;
+        let snapshot = snapshot.context("there are books and no snapshot")?;
+        start = snapshot.position;
+        state = State::decode(&snapshot.state)?;
+        tracing::warn!(
+            partition,
+            log.first = first,
+            snapshot = start.seq,
+            seconds = patience.as_secs(),
+            "the log's beginning was trimmed away (METERD_WORKER_TRIM_MARGIN): what is decided from \
+             the snapshot on is compared"
+        );
+        sleep(patience).await;
+        let written = progress::find(&mut conn, QUOTA, partition).await?;
+        goal = written.map_or(goal, |written| written.position);
+    }
+    let mut reader = Reader::open(log, partition, start).await?;
     let mut answers = BTreeMap::<RecordPosition, &'static str>::new();
-    let mut at = 0;
+    let mut at = start.seq;
     while at < goal.seq {
         for message in reader.next_batch(LIMITS).await? {
             if message.seq > goal.seq {
@@ -71,10 +95,30 @@ pub async fn verify(log: SharedBackend, store: &Store, partition: u16) -> anyhow
             )?;
         }
     }
+    // Older ones were deleted (METERD_QUOTA_KEEP_DAYS).
+    if let Some(kept) = decision::find_first(&mut conn, partition).await? {
+        answers = answers.split_off(&kept);
+    }
+    let mut verified = compare(&mut conn, (start, goal), partition, answers).await?;
+    // It may have been replaced since; then there is nothing to compare it with.
+    let snapshot = quota_snapshot::find(&mut conn, partition).await?;
+    let snapshot = snapshot.filter(|snapshot| snapshot.position == goal);
+    let differs = snapshot.is_some_and(|snapshot| snapshot.state != state.encode());
+    verified.snapshots_mismatched = u64::from(differs);
+    Ok(verified)
+}
+
+/// The decisions of the books behind `start` up to `goal`, against what the log answers.
+async fn compare(
+    conn: &mut PgConnection,
+    (start, goal): (Position, Position),
+    partition: u16,
+    mut answers: BTreeMap<RecordPosition, &'static str>,
+) -> anyhow::Result<Verified> {
     let mut verified = Verified::default();
-    let mut after = (0, 0);
+    let mut after = (start.seq, u32::MAX >> 1);
     loop {
-        let page = decision::list_after(&mut conn, partition, after, PAGE).await?;
+        let page = decision::list_after(conn, partition, after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = (last.seq, last.index);
         for (position, outcome) in page.into_iter().filter(|(p, _)| p.seq <= goal.seq) {
@@ -84,10 +128,5 @@ pub async fn verify(log: SharedBackend, store: &Store, partition: u16) -> anyhow
         }
     }
     verified.missing = u64::try_from(answers.len())?;
-    // It may have been replaced since; then there is nothing to compare it with.
-    let snapshot = quota_snapshot::find(&mut conn, partition).await?;
-    let snapshot = snapshot.filter(|snapshot| snapshot.position == goal);
-    let differs = snapshot.is_some_and(|snapshot| snapshot.state != state.encode());
-    verified.snapshots_mismatched = u64::from(differs);
     Ok(verified)
 }

@@ -45,7 +45,7 @@ pub struct WebhookConfig {
         value_name = "URL",
         requires = "alert_webhook_secret"
     )]
-    url: Option<Uri>,
+    url: Option<String>,
 
     /// Secret that they are signed with: `whsec_` and 24 to 64 bytes in base64
     #[arg(
@@ -70,10 +70,12 @@ impl WebhookConfig {
     ///
     /// Errors: a URL or a secret that cannot work, an address that is refused.
     pub(crate) fn receiver(&self) -> Result<Option<(Receiver, Webhook)>> {
-        let (Some(url), Some(secret)) = (&self.url, &self.secret) else {
+        // Compose passes on what nobody has set as an empty text.
+        let Some(url) = self.url.as_deref().filter(|url| !url.is_empty()) else {
             return Ok(None);
         };
-        let Some(host) = url.host().filter(|_| is_http(url)) else {
+        let url: Uri = url.parse().context("METERD_ALERT_WEBHOOK_URL")?;
+        let Some(host) = url.host().filter(|_| is_http(&url)) else {
             bail!("METERD_ALERT_WEBHOOK_URL must be http:// or https://, a host and a path");
         };
         if url.authority().is_some_and(|a| a.as_str().contains('@')) {
@@ -88,9 +90,10 @@ impl WebhookConfig {
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             reach.check(address).context("METERD_ALERT_WEBHOOK_URL")?;
         }
-        let webhook = Webhook::new(secret)
-            .context("METERD_ALERT_WEBHOOK_SECRET must be `whsec_` and base64")?;
-        Ok(Some((Receiver::new(url.clone(), reach)?, webhook)))
+        let secret = self.secret.as_deref().filter(|secret| !secret.is_empty());
+        let webhook = secret.map(Webhook::new).transpose().ok().flatten();
+        let webhook = webhook.context("METERD_ALERT_WEBHOOK_SECRET must be `whsec_` and base64")?;
+        Ok(Some((Receiver::new(url, reach)?, webhook)))
     }
 }
 
@@ -146,6 +149,9 @@ impl Sender {
         let sent = self.send(alert, clock::now()).await;
         let now = clock::now();
         let mut conn = self.state.store.pool().acquire().await?;
+        let result = if sent.is_ok() { "delivered" } else { "failed" };
+        let deliveries = &self.state.metrics().deliveries;
+        deliveries.with_label_values(&[result]).inc();
         let Err(error) = sent else {
             return alert::set_delivered(&mut conn, alert.id, now).await;
         };
@@ -221,7 +227,7 @@ mod tests {
     fn a_receiver_that_cannot_work_is_refused_with_a_reason() {
         let receiver = |url: &'static str, secret: &str, allow_private| {
             let config = WebhookConfig {
-                url: Some(Uri::from_static(url)),
+                url: Some(url.to_owned()),
                 secret: Some(secret.to_owned()),
                 allow_private,
             };
@@ -230,8 +236,11 @@ mod tests {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         assert!(receiver("https://example.com/hook", secret, false).is_ok());
         assert!(receiver("http://[::1]:8080/", secret, true).is_ok());
+        assert_eq!(receiver("", "", false).ok(), Some(false));
         for (url, secret, allow_private) in [
             ("example.com", secret, false),
+            ("https://example.com/a b", secret, false),
+            ("https://example.com/", "", false),
             ("ftp://example.com/", secret, false),
             ("https://user:password@example.com/", secret, false),
             ("https://example.com/", "whsec_*", false),

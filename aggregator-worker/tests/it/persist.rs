@@ -2,15 +2,15 @@
 
 use aggregator_worker::decode::Unknown;
 use aggregator_worker::persist::{Outcome, PersistError, Persister};
-use metering_core::Record;
 use metering_core::limits::MAX_QUANTITY;
-use metering_core::record::Report;
+use metering_core::record::{Amend, Report};
+use metering_core::{Record, RecordPosition};
 use metering_store::progress::Counters;
-use metering_store::{sqlstate, sqlx};
+use metering_store::{outbox, sqlstate, sqlx};
 use uuid::Uuid;
 
 use crate::support::{
-    books_balance, count, counters, database, dead_letters, decoded, instant, message,
+    PARTITION, books_balance, count, counters, database, dead_letters, decoded, instant, message,
     message_of_raw, persist, persist_all, report, reports, start, v7,
 };
 
@@ -284,4 +284,37 @@ async fn a_locked_table_is_waited_for() {
     let (outcome, ()) = tokio::join!(persist(&mut persister, &log, 0, 1), unlock);
     assert!(matches!(outcome.unwrap(), Outcome::Committed { .. }));
     books_balance(&store).await;
+}
+
+/// Messages behind which the quotas may have forgotten an id.
+const NEAR: usize = 28;
+
+#[tokio::test]
+async fn a_repeat_from_far_back_is_corrected_and_a_near_one_is_not() {
+    let store = database().await;
+    let mut log = vec![reports(&[report(v7(1)), report(v7(2))])];
+    log.extend((1..NEAR).map(|n| reports(&[report(v7(10 + n as u128))])));
+    // As near as can be, and one message too far. The other record shows that indices count.
+    log.push(reports(&[report(v7(1))]));
+    log.push(reports(&[report(v7(90)), report(v7(2))]));
+    let counters = persist_all(&store, &log).await;
+    assert_eq!((counters.duplicate, counters.conflict), (2, 0));
+    let mut conn = store.pool().acquire().await.unwrap();
+    let owed = outbox::list(&mut conn, PARTITION, 10).await.unwrap();
+    let position = RecordPosition {
+        partition: PARTITION,
+        seq: NEAR as u64 + 2,
+        index: 1,
+    };
+    let [correct] = &owed[..] else {
+        panic!("{owed:?}")
+    };
+    let record = Record::decode(correct.kind, &correct.payload).unwrap();
+    let Record::Correct(Amend {
+        position: found, ..
+    }) = record
+    else {
+        panic!("{record:?}")
+    };
+    assert_eq!(found, position);
 }

@@ -21,6 +21,17 @@ pub fn nats_subject(generation: u32, partition: u16) -> String {
     format!("meter.{generation}.{partition}")
 }
 
+/// Key in Redis that names the epoch of the slot that readers look into. What is in braces keeps a
+/// partition's keys on one node of a cluster.
+pub fn mirror_pointer(generation: u32, partition: u16) -> String {
+    format!("{{meter.{generation}.{partition}}}.quotas")
+}
+
+/// Key in Redis of a hash that has the counters of a partition.
+pub fn mirror_slot(generation: u32, partition: u16, epoch: &str) -> String {
+    format!("{{meter.{generation}.{partition}}}.quotas.{epoch}")
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -30,8 +41,17 @@ mod tests {
             super::nats_subject(1, 15),
             super::KEY_BUCKET.to_owned(),
             super::KEYS_USED.to_owned(),
+            super::mirror_pointer(1, 15),
+            super::mirror_slot(1, 15, "e"),
         ];
-        let golden = ["METER_1_15", "meter.1.15", "METER_KEYS", "meter.keys.used"];
+        let golden = [
+            "METER_1_15",
+            "meter.1.15",
+            "METER_KEYS",
+            "meter.keys.used",
+            "{meter.1.15}.quotas",
+            "{meter.1.15}.quotas.e",
+        ];
         assert_eq!(names, golden);
     }
 }

@@ -122,6 +122,17 @@ pub async fn set_delivered(
     Ok(())
 }
 
+/// Deletes the alerts raised before `before`.
+pub async fn delete_before(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from alert where raised_at < $1", before)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// It is tried again at `next`, unless somebody else has delivered it meanwhile.
 pub async fn set_failed(
     conn: &mut PgConnection,

@@ -137,3 +137,45 @@ pub async fn list_after(
     });
     Ok(decisions.collect())
 }
+
+/// The first decision that is kept.
+pub async fn find_first(
+    conn: &mut PgConnection,
+    partition: u16,
+) -> Result<Option<RecordPosition>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select seq, record_index from decision where partition = $1
+         order by seq, record_index limit 1",
+        signed::partition(partition)
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| RecordPosition {
+        partition,
+        seq: row.seq.cast_unsigned(),
+        index: row.record_index.cast_unsigned(),
+    }))
+}
+
+/// Deletes decisions made before `before`, at most `limit` and the oldest ones; returns how many.
+pub async fn delete_before(
+    conn: &mut PgConnection,
+    partition: u16,
+    before: DateTime<Utc>,
+    limit: u32,
+) -> Result<u64, sqlx::Error> {
+    // In the order of the log, which is that of time: no other row is looked at.
+    let deleted = sqlx::query!(
+        "delete from decision where (partition, seq, record_index) in (
+             select partition, seq, record_index from (
+                 select partition, seq, record_index, decided_at from decision
+                 where partition = $1 order by seq, record_index limit $3) as oldest
+             where decided_at < $2)",
+        signed::partition(partition),
+        before,
+        i64::from(limit)
+    )
+    .execute(conn)
+    .await?;
+    Ok(deleted.rows_affected())
+}

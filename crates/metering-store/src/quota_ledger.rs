@@ -1,7 +1,7 @@
 //! `quota_ledger`: use by quota and window, as sums that grow by deltas.
 
 use chrono::{DateTime, Utc};
-use metering_core::quota::LedgerEntry;
+use metering_core::quota::{LedgerEntry, POOL};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -56,6 +56,78 @@ pub async fn upsert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Which row; in this order they are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerKey {
+    pub quota_id: Uuid,
+    generation: i64,
+    pub tenant_id: String,
+    pub feature: String,
+    pub window_start: DateTime<Utc>,
+}
+
+/// What events have reported in one window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    pub key: LedgerKey,
+    /// The quota counts this resource only.
+    pub resource: Option<String>,
+    /// `None`: it never ends.
+    pub window_end: Option<DateTime<Utc>>,
+    pub reported: i128,
+}
+
+/// A page of the windows of quotas in force, behind `after`. Tenants whose features share a counter
+/// are left out: nobody else adds up the same.
+pub async fn list_in_force(
+    conn: &mut PgConnection,
+    partition: u16,
+    after: Option<&LedgerKey>,
+    limit: u8,
+) -> Result<Vec<Reported>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select l.quota_id, l.generation, l.tenant_id, l.feature, q.resource, l.window_start,
+             l.window_end, l.reported::text as "reported!"
+         from quota_ledger l
+         join quota q on q.partition = $1 and q.id = l.quota_id and q.generation = l.generation
+         where l.partition = $1
+             and (l.quota_id, l.generation, l.tenant_id, l.feature, l.window_start)
+                 > ($2, $3, $4, $5, $6)
+             and not exists (select from quota_ledger p where p.quota_id = l.quota_id
+                 and p.generation = l.generation and p.tenant_id = l.tenant_id and p.feature = $7)
+         order by l.quota_id, l.generation, l.tenant_id, l.feature, l.window_start limit $8"#,
+        signed::partition(partition),
+        after.map_or(Uuid::nil(), |key| key.quota_id),
+        after.map_or(i64::MIN, |key| key.generation),
+        after.map_or("", |key| &key.tenant_id),
+        after.map_or("", |key| &key.feature),
+        after.map_or(DateTime::UNIX_EPOCH, |key| key.window_start),
+        POOL,
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await?;
+    let windows = rows.into_iter().map(|row| {
+        let reported = row.reported.parse();
+        Ok(Reported {
+            key: LedgerKey {
+                quota_id: row.quota_id,
+                generation: row.generation,
+                tenant_id: row.tenant_id,
+                feature: row.feature,
+                window_start: row.window_start,
+            },
+            resource: row.resource,
+            window_end: row.window_end,
+            reported: reported.map_err(|error| {
+                let error: std::num::ParseIntError = error;
+                sqlx::Error::Decode(error.into())
+            })?,
+        })
+    });
+    windows.collect()
 }
 
 fn instant(us: i64) -> DateTime<Utc> {

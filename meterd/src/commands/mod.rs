@@ -6,6 +6,7 @@ pub(crate) mod down;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
+pub(crate) mod quotas;
 pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod send;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Send(args) => send::run(args).await,
             Command::Tail(args) => tail::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Quotas(args) => quotas::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Config(args) => config::run(args).await,
             Command::Openapi => openapi::run().await,

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
+use crate::connect::{Broker, BrokerArgs, DatabaseArgs, RedisArgs, store};
 use crate::dashboard;
 use crate::openapi;
 use crate::scrape::MetricsArgs;
@@ -102,6 +102,8 @@ pub(crate) struct QuotaArgs {
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
+    redis: RedisArgs,
+    #[command(flatten)]
     config: quota_service::Config,
 }
 
@@ -169,7 +171,11 @@ pub(crate) async fn quota(args: QuotaArgs) -> Result<ExitCode> {
         &role.behind,
     ));
     let url = &args.database.postgres_url;
-    let state = start_quota(&broker, &publisher, url, args.config).await?;
+    let config = quota_service::Config {
+        redis_url: args.redis.redis_url,
+        ..args.config
+    };
+    let state = start_quota(&broker, &publisher, url, (config, &role.metrics)).await?;
     role.tasks
         .spawn(run_quota(state.clone(), &role.health, &role.behind));
     role.serve(quota_service::router(state, keys)).await?;

@@ -144,6 +144,8 @@ async fn serve(
     };
     let urls = &servers.urls;
     let admin_key = DataDir::secret_in(&dir.admin_key(), admin_key::generate)?;
+    let mut services = args.services.clone();
+    services.quota.redis_url = Some(urls.redis.clone());
     let config = StackConfig {
         nats_url: urls.nats.clone(),
         nats_monitor_url: urls.nats_monitor.clone(),
@@ -151,7 +153,7 @@ async fn serve(
         secret,
         admin_key: admin_key.clone(),
         partitions: args.partitions,
-        services: args.services.clone(),
+        services,
         metrics: args.metrics.clone(),
     };
     let mut announced = Ok(());

@@ -1,6 +1,7 @@
 //! `meterd verify`: every decision once more, from the log.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use quota_service::Verified;
@@ -11,6 +12,15 @@ use crate::connect::{Broker, BrokerArgs, DatabaseArgs, store};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct VerifyArgs {
+    /// Seconds of decisions to compare where the log's beginning was trimmed away
+    #[arg(
+        long = "for",
+        env = "METERD_VERIFY_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = 15
+    )]
+    seconds: u32,
+
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
@@ -19,11 +29,13 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) async fn run(args: VerifyArgs) -> Result<ExitCode> {
     let broker = Broker::connect(&args.broker, &Metrics::default()).await?;
-    let store = store(&args.database.postgres_url, 2).await?;
+    let store = store(&args.database.postgres_url, broker.partitions.into()).await?;
     store.check_schema().await?;
     let mut sum = Verified::default();
-    for partition in 0..broker.partitions {
-        let found = Box::pin(quota_service::verify(broker.log.clone(), &store, partition)).await?;
+    let patience = Duration::from_secs(args.seconds.into());
+    let partitions = (0..broker.partitions)
+        .map(|partition| quota_service::verify(broker.log.clone(), &store, partition, patience));
+    for found in Box::pin(futures::future::try_join_all(partitions)).await? {
         sum.compared += found.compared;
         sum.mismatched += found.mismatched;
         sum.missing += found.missing;

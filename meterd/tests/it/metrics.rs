@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::deployment::{Deployment, free_port};
+use crate::support::quota::Caller;
 use crate::support::scrape::Scrape;
 use crate::support::{Meterd, connect_nats};
 
@@ -233,12 +234,13 @@ async fn the_figures_of_all_roles_add_up() {
 
     let query = Scrape::of(&deployment.query.url()).await;
     assert!(query.sum("meterd_query_postgres_connections", &[]) >= 1.0);
-    for scrape in [&gateway, &worker, &query] {
+    let quota = quota(&mut deployment).await;
+    for scrape in [&gateway, &worker, &query, &quota] {
         for value in scrape.label_values() {
             assert!(!value.contains("nobody.may.read"), "{value}");
         }
     }
-    documents_name_what_there_is(&[&gateway, &worker, &query]);
+    documents_name_what_there_is(&[&gateway, &worker, &query, &quota]);
 
     // The books survive their worker, and a worker that stands still is seen to.
     deployment.workers[0].kill9().await;
@@ -248,6 +250,20 @@ async fn the_figures_of_all_roles_add_up() {
         BOOKS,
     );
     stand_still(&deployment, &worker_url).await;
+}
+
+/// The figures of a quota service that has decided something and written its books.
+async fn quota(deployment: &mut Deployment) -> Scrape {
+    deployment.add_quota().await;
+    let url = deployment.quotas[0].url();
+    let caller = Caller::new(&url, &deployment.admin_key);
+    let check = json!({ "tenant_id": TENANT, "feature": "feature.nobody.may.read" });
+    caller.decide(&check).await;
+    until(&url, "written books", |scrape| {
+        scrape.sum("meterd_quota_books_sequence", &[]) >= 1.0
+            && scrape.sum("meterd_quota_mirror_sequence", &[]) >= 1.0
+    })
+    .await
 }
 
 /// The newest sequences as the gateway sees them, once it has looked.

@@ -7,7 +7,7 @@ use metering_core::quota::{MAX_TTL_SECONDS, Reply, TakeReply};
 use metering_core::record::Take;
 use service_kit::auth::{Caller, Scope};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -44,6 +44,16 @@ enum Mode {
     Reserve { ttl_seconds: u32 },
 }
 
+impl Mode {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Consume => "consume",
+            Self::Reserve { .. } => "reserve",
+        }
+    }
+}
+
 /// Ask whether a tenant may use more
 ///
 /// `check` only looks, `consume` takes the units, `reserve` holds them until they are committed,
@@ -61,12 +71,15 @@ async fn validate(
 ) -> Result<Json<AnswerView>, QuotaError> {
     require(&caller, Scope::Validate)?;
     let request = Request::parse(&bytes(body).await?, &caller)?;
+    let (mode, started) = (request.mode.as_str(), Instant::now());
     let answer = match request.mode {
-        Mode::Check => check(&state, request).await?,
-        Mode::Consume => take(&state, &request, None).await?,
-        Mode::Reserve { ttl_seconds } => take(&state, &request, Some(ttl_seconds)).await?,
+        Mode::Check => check(&state, request).await,
+        Mode::Consume => take(&state, &request, None).await,
+        Mode::Reserve { ttl_seconds } => take(&state, &request, Some(ttl_seconds)).await,
     };
-    Ok(Json(answer))
+    let allowed = answer.as_ref().map(AnswerView::is_allowed);
+    state.metrics().decided(mode, allowed, started.elapsed());
+    answer.map(Json)
 }
 
 async fn check(state: &QuotaState, request: Request) -> Result<AnswerView, QuotaError> {

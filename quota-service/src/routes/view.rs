@@ -58,6 +58,10 @@ struct ReservationView {
 }
 
 impl AnswerView {
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
     pub(crate) fn new(answer: &Answer, id: Uuid, seq: u64) -> Self {
         let binding = answer.binding();
         let soft = binding.filter(|limit| limit.enforcement == Enforcement::Soft);

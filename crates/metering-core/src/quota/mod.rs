@@ -5,6 +5,7 @@
 //! floating point: whoever folds the same records comes to the same state and the same answers.
 
 mod answer;
+mod backtest;
 mod configure;
 mod effect;
 mod limit;
@@ -20,6 +21,7 @@ mod take;
 mod warming;
 
 pub use answer::{Answer, LimitState};
+pub use backtest::{Backtest, Past};
 pub use configure::{DELETED, QuotaStatus};
 pub use effect::{Alert, AlertKind, Effects, LedgerEntry, QuotaChange, Sums};
 pub use limit::{MAX_AHEAD_US, MAX_FEATURES, POOL};

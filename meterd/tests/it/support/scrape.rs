@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the names of meterd's metrics may end in: a unit, what is counted, or a state.
-const ENDINGS: [&str; 16] = [
+const ENDINGS: [&str; 18] = [
     "_seconds",
     "_bytes",
     "_total",
@@ -18,6 +18,8 @@ const ENDINGS: [&str; 16] = [
     "_open",
     "_ready",
     "_alarm",
+    "_counters",
+    "_units",
     "_current",
     "_in_flight",
 ];
