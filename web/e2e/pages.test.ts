@@ -9,6 +9,7 @@ const PAGES = [
   "/?range=90d&tenant=nobody",
   "/tenants",
   `/tenants/${LONG}`,
+  "/tenants?by=name",
   "/events",
   "/keys",
   "/start",

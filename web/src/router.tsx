@@ -60,7 +60,7 @@ const dashboard = createRoute({
 const tenants = createRoute({
   getParentRoute: () => app,
   path: "/tenants",
-  validateSearch: (search) => texts(search, "find", "sort"),
+  validateSearch: (search) => texts(search, "find", "sort", "by"),
   component: lazyRouteComponent(() => import("@/pages/tenants"), "Tenants"),
 });
 

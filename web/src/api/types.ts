@@ -14,6 +14,9 @@ export type EventWithTrace = Schemas["EventWithTrace"];
 
 export type AggregateRow = Schemas["AggregateRow"];
 export type AggregateList = Schemas["AggregateList"];
+export type TenantUsage = Schemas["TenantUsage"];
+export type TenantList = Schemas["TenantList"];
+export type TenantDetail = Schemas["TenantDetail"];
 
 export type ApiKey = Schemas["Key"];
 export type ApiKeyList = Schemas["KeyList"];
@@ -26,7 +29,5 @@ export type QuotaList = Schemas["QuotaList"];
 export type NewQuota = Body<"put_quota">;
 export type Period = NewQuota["period"];
 export type Enforcement = NonNullable<NewQuota["enforcement"]>;
-export type QuotaRequest = Body<"validate_usage">;
-export type QuotaAnswer = Schemas["QuotaAnswer"];
-export type QuotaLimit = Schemas["QuotaLimit"];
+export type Consumption = Schemas["Consumption"];
 export type AlertList = Schemas["AlertList"];
