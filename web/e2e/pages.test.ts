@@ -11,6 +11,7 @@ const PAGES = [
   `/tenants/${LONG}`,
   "/tenants?by=name",
   "/events",
+  "/dead-letters",
   "/keys",
   "/start",
 ];

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { aTenant, open, send, withBrowser } from "./support";
 
@@ -27,4 +28,38 @@ it("200 tenants and more are listed by name, a page at a time, and searched on t
   await table.getByText("One tenant").waitFor();
   await table.getByRole("link").click();
   await page.getByRole("heading", { name: name(229), level: 1 }).waitFor();
+});
+
+it("events and sums are saved as files, as they are filtered", async () => {
+  const tenant = aTenant("export");
+  const event = { tenant_id: tenant, resource: "billing" };
+  await send([
+    ...Array.from({ length: 120 }, () => ({ ...event, feature: "wanted", quantity: 2 })),
+    { ...event, feature: "unwanted", quantity: 1 },
+  ]);
+  const saved = async (button: string, format: string) => {
+    await page.getByRole("button", { name: button }).click();
+    const download = page.waitForEvent("download");
+    await page.getByRole("menuitem", { name: `As ${format}` }).click();
+    const file = await download;
+    return {
+      name: file.suggestedFilename(),
+      lines: (await readFile(await file.path(), "utf8")).trim().split(/\r?\n/),
+    };
+  };
+  const page = await open(`/events?tenant=${tenant}&feature=wanted&columns=feature,quantity`);
+  await page.getByRole("cell", { name: "wanted" }).first().waitFor();
+  const csv = await saved("Export these events", "CSV");
+  expect(csv.name).toBe("meterd-events.csv");
+  expect(csv.lines[0]).toBe("timestamp,feature,quantity");
+  expect(csv.lines.length, "all of them, not the page").toBe(121);
+  const ndjson = await saved("Export these events", "NDJSON");
+  expect(ndjson.lines.length).toBe(120);
+  expect(JSON.parse(ndjson.lines[0] ?? "")).toMatchObject({ feature: "wanted", quantity: 2 });
+
+  await page.goto(`/tenants/${tenant}`);
+  const days = await saved("Export the daily breakdown", "CSV");
+  expect(days.name).toBe("meterd-aggregates.csv");
+  expect(days.lines.length).toBe(2);
+  expect(days.lines[1]).toContain("241");
 });

@@ -12,6 +12,11 @@ export type UsageEvent = Schemas["Event"];
 export type EventList = Schemas["EventList"];
 export type EventWithTrace = Schemas["EventWithTrace"];
 
+export type DeadLetter = Schemas["Letter"];
+export type DeadLetterList = Schemas["DeadLetterList"];
+export type Changes = Body<"replay_dead_letter">;
+export type Replayed = Schemas["Replayed"];
+
 export type AggregateRow = Schemas["AggregateRow"];
 export type AggregateList = Schemas["AggregateList"];
 export type TenantUsage = Schemas["TenantUsage"];

@@ -4,6 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { UsageEvent } from "@/api/types";
 import { DataTable } from "@/components/data-table";
 import { Explain } from "@/components/explain";
+import { ExportMenu } from "@/components/export-menu";
 import { FilterBar } from "@/components/filter-bar";
 import { LiveToggle, useLive } from "@/components/live-toggle";
 import { Page } from "@/components/page";
@@ -12,7 +13,7 @@ import { RangePicker } from "@/components/range-picker";
 import { Button } from "@/components/ui/button";
 import { Empty, EmptyDescription, EmptyTitle } from "@/components/ui/empty";
 import { eventsQuery, eventsRequest } from "@/features/events/api";
-import { eventColumns, formatColumns, parseColumns } from "@/features/events/columns";
+import { COLUMN_IDS, eventColumns, formatColumns, parseColumns } from "@/features/events/columns";
 import { ColumnMenu, MetadataFilter } from "@/features/events/controls";
 import { EventSheet } from "@/features/events/event-sheet";
 import { useTail } from "@/features/events/tail";
@@ -83,6 +84,16 @@ export function Events() {
               tail={tail}
               waits={live && scrolled}
               onShow={() => box.current?.scrollTo({ top: 0, behavior: "instant" })}
+            />
+            <ExportMenu
+              what="these events"
+              request={() => {
+                const { path, query } = eventsRequest(subject, metadata, new Date());
+                return {
+                  path,
+                  query: { ...query, columns: COLUMN_IDS.filter((id) => visible[id]).join(",") },
+                };
+              }}
             />
             <ColumnMenu visible={visible} onChange={(next) => setSearch({ columns: formatColumns(next) })} />
             <Explain

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { DataTable, type Sorting } from "@/components/data-table";
 import { Explain } from "@/components/explain";
+import { ExportMenu } from "@/components/export-menu";
 import { useLiveInterval } from "@/components/live-toggle";
 import { Panel } from "@/components/panel";
 import { Empty, EmptyDescription, EmptyTitle } from "@/components/ui/empty";
@@ -40,11 +41,14 @@ export function Ranking({
       query={query}
       isEmpty={() => all.length === 0}
       actions={
-        <Explain
-          what="this table"
-          explanation={`Each tenant's sum of quantities in the range. “Before” is the same over ${previousPeriod(subject)}.`}
-          request={request}
-        />
+        <>
+          <ExportMenu what="usage by tenant" request={request} />
+          <Explain
+            what="this table"
+            explanation={`Each tenant's sum of quantities in the range. “Before” is the same over ${previousPeriod(subject)}.`}
+            request={request}
+          />
+        </>
       }
     >
       {() =>
