@@ -4,9 +4,9 @@
     python bench/annotator.py --gate 1   also fails if a bar is missed
 
 Every figure is the processor's time of the calling thread, the least of many runs, over the same
-call without any of it; every case runs in a process of its own. Peers that are not installed are
-left out of the table, never of the gate. The server is a sink in another process that takes
-everything.
+call without any of it. What a bar compares takes turns in one process, every other case runs in one
+of its own. Peers that are not installed are left out of the table, never of the gate. The server is
+a sink in another process that takes everything.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 CALLS = 20_000
@@ -276,13 +277,24 @@ def measure(call: Callable[..., Any], calls: int) -> float:
     return (time.thread_time_ns() - before) / calls
 
 
-def compare(name: str, url: str) -> dict[str, float]:
-    first, second = CASES[name](url)
-    slow = measure(second, 200) > 10_000
+def compare(names: list[str], url: str) -> dict[str, float]:
+    """Nanoseconds of each case that is installed, over its bare call. They take turns, so that a
+    machine that is busy for a moment is so for all of them."""
+    pairs = {}
+    for name in names:
+        # Of a peer only: without meterd there is nothing to measure.
+        with suppress(() if name.startswith("meterd") else ModuleNotFoundError):
+            pairs[name] = CASES[name](url)
+    slow = any(measure(second, 200) > 10_000 for _, second in pairs.values())
     calls, runs = (200, 15) if slow else (CALLS, RUNS)
+    least = {name: (float("inf"), float("inf")) for name in pairs}
     gc.disable()
-    pairs = [(measure(first, calls), measure(second, calls)) for _ in range(runs)]
-    return {"ns": min(pair[1] for pair in pairs) - min(pair[0] for pair in pairs)}
+    for _ in range(runs):
+        for name, (first, second) in pairs.items():
+            before = least[name]
+            now = measure(first, calls), measure(second, calls)
+            least[name] = min(before[0], now[0]), min(before[1], now[1])
+    return {name: second - first for name, (first, second) in least.items()}
 
 
 # Total processor time, every thread's, from the first event to the last one delivered.
@@ -308,18 +320,18 @@ def deliver(name: str, url: str) -> dict[str, float]:
     for _ in range(count):
         calls()
     flush()
-    return {"ns": (time.process_time_ns() - before) / count}
+    return {f"deliver {name}": (time.process_time_ns() - before) / count}
 
 
-def in_a_process(*arguments: str) -> float | None:
+def in_a_process(*arguments: str) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, __file__, *arguments], capture_output=True, text=True, timeout=300
     )
-    if "ModuleNotFoundError" in done.stderr and not arguments[1].startswith("meterd"):
-        return None
+    if "ModuleNotFoundError" in done.stderr and arguments[-1] != "meterd":
+        return {}
     assert done.returncode == 0, done.stderr
-    nanoseconds: float = json.loads(done.stdout.splitlines()[-1])["ns"]
-    return nanoseconds
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 BARS = [
@@ -337,17 +349,25 @@ LIMITS_US = [
 ]
 
 
+def groups() -> list[list[str]]:
+    """The cases of one process: those that a bar compares, and each other one by itself."""
+    together: dict[str, list[str]] = {}
+    for _, ours, theirs, _ in BARS:
+        together.setdefault(ours, [ours]).append(theirs)
+    compared = {name for names in together.values() for name in names}
+    return [*together.values(), *([name] for name in CASES if name not in compared)]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gate", type=float, help="fail if a bar is exceeded so many times")
-    parser.add_argument("--case", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--deliver", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--sink", help=argparse.SUPPRESS)
+    parser.add_argument("--cases", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--deliver", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.case:
-        print(json.dumps(compare(*options.case)))
-        os._exit(0)
-    if options.deliver:
-        print(json.dumps(deliver(*options.deliver)), flush=True)
+    if options.sink:
+        found = compare(options.cases, options.sink) if options.cases else None
+        print(json.dumps(found or deliver(options.deliver, options.sink)), flush=True)
         os._exit(0)
     with subprocess.Popen(
         [sys.executable, "-c", SINK],
@@ -357,18 +377,19 @@ def main() -> int:
     ) as sink:
         assert sink.stdout is not None
         url = sink.stdout.readline().strip()
-        found: dict[str, float] = {}
+        found = {}
         print(f"CPython {sys.version.split()[0]}, {os.cpu_count()} processors\n")
         print("ns per call, over the bare call")
+        for names in groups():
+            found |= in_a_process("--sink", url, "--cases", *names)
         for name in CASES:
-            if (nanoseconds := in_a_process("--case", name, url)) is not None:
-                found[name] = nanoseconds
-                print(f"  {nanoseconds:12,.0f}  {name}")
+            if name in found:
+                print(f"  {found[name]:12,.0f}  {name}")
         print("\nns of processor time per delivered event, all threads")
         for name in DELIVERIES:
-            if (nanoseconds := in_a_process("--deliver", name, url)) is not None:
-                found[f"deliver {name}"] = nanoseconds
-                print(f"  {nanoseconds:12,.0f}  {name}")
+            found |= in_a_process("--sink", url, "--deliver", name)
+            if f"deliver {name}" in found:
+                print(f"  {found[f'deliver {name}']:12,.0f}  {name}")
         sink.kill()
     return judge(found, options.gate or float("inf"))
 

@@ -75,6 +75,7 @@ fn decode_message<'a>(
             decoded.letters.push(DeadLetter {
                 seq,
                 index: None,
+                tenant_id: None,
                 code: "broken_envelope",
                 detail: error.to_string(),
                 event: None,
@@ -105,6 +106,7 @@ fn decode_message<'a>(
             Err(error @ RecordError::Malformed(_)) => decoded.letters.push(DeadLetter {
                 seq,
                 index: Some(index),
+                tenant_id: None,
                 code: "malformed_record",
                 detail: error.to_string(),
                 event: None,

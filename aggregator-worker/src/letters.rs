@@ -70,6 +70,7 @@ pub(crate) fn of_report<'a>(
     DeadLetter {
         seq: logged.position.seq,
         index: Some(logged.position.index),
+        tenant_id: Some(report.tenant_id).filter(|tenant_id| is_identifier(tenant_id)),
         code,
         detail,
         event: serde_json::to_string(&event).ok(),

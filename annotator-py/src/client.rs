@@ -123,6 +123,7 @@ impl Client {
         };
         // From here on without the lock: to intern a text for the first time lets other threads run,
         // and they would wait for the lock with the interpreter in their hands.
+        Counters::add(&self.core.counters.without_tenant, 1);
         if !told {
             self.core.notice(format!(
                 "no tenant is set, events count for {NO_TENANT:?}: use meterd.set_tenant(...) or configure(default_tenant=...)"

@@ -39,9 +39,16 @@ impl BoundMeter {
         }
     }
 
-    /// One unit for the tenant of the context.
-    fn record(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, None, 1, None)
+    /// One unit for the tenant of the context. Gives back what it is given: a result on its way
+    /// through costs compiled code less than a result that is put aside.
+    #[pyo3(signature = (result, /))]
+    fn record<'py>(
+        &self,
+        py: Python<'py>,
+        result: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call(py, None, 1, None)?;
+        Ok(result)
     }
 
     /// `quantity` units; `tenant`, `metadata`, `timestamp` (microseconds since 1970) and `id` where

@@ -13,6 +13,8 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     /// Never recorded: a quantity, tenant, id, timestamp or name that no event can have.
     pub(crate) invalid: AtomicU64,
+    /// Recorded for the tenant `default`, because none was set.
+    pub(crate) without_tenant: AtomicU64,
     /// Recorded without their metadata, which was no JSON or too large.
     pub(crate) metadata_dropped: AtomicU64,
     /// Events of other processes that this one sent for them.
@@ -31,12 +33,13 @@ impl Counters {
         counter.fetch_add(count, Ordering::Relaxed);
     }
 
-    pub(crate) fn named(&self) -> [(&'static str, u64); 10] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 11] {
         [
             ("delivered", &self.delivered),
             ("dead_lettered", &self.dead_lettered),
             ("dropped", &self.dropped),
             ("invalid", &self.invalid),
+            ("without_tenant", &self.without_tenant),
             ("metadata_dropped", &self.metadata_dropped),
             ("adopted", &self.adopted),
             ("denied", &self.denied),
@@ -54,6 +57,7 @@ impl Counters {
             &self.dead_lettered,
             &self.dropped,
             &self.invalid,
+            &self.without_tenant,
             &self.metadata_dropped,
             &self.adopted,
             &self.denied,

@@ -180,7 +180,11 @@ def python(*arguments: Any, env: dict[str, str], **how: Any) -> subprocess.Popen
 def run(*arguments: Any, env: dict[str, str], within: float = 60.0, code: int = 0) -> str:
     """Runs Python to its end and returns its output."""
     process = python(*arguments, env=env)
-    out, err = process.communicate(timeout=within)
+    try:
+        out, err = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     assert process.returncode == code, f"{process.returncode}\n{out}\n{err}"
     return out + err
 

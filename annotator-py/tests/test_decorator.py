@@ -19,6 +19,9 @@ import meterd
 from meterd.pytest import Metered
 
 metering = meterd.meter(resource="matrix")
+checking = meterd.meter(resource="matrix", check="reserve")
+# What asks before it calls is another body around the same function.
+both = pytest.mark.parametrize("metering", [metering, checking], ids=["metering", "checking"])
 
 
 def function(a: int, /, b: int = 2, *rest: int, c: int = 3, **more: int) -> tuple[Any, ...]:
@@ -123,6 +126,7 @@ KINDS: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
     (functools.partial(coroutine, 1), partial_coroutine),
     (len, builtin),
     (Adder(), instance),
+    *((one, checking(one)) for one in (function, coroutine, generator, async_generator)),
 ]
 
 
@@ -183,7 +187,8 @@ def test_pickle(metered: Metered, one: Callable[..., Any]) -> None:
     assert isinstance(instances, Class)
 
 
-def test_generators_end_to_end(metered: Metered) -> None:
+@both
+def test_generators_end_to_end(metered: Metered, metering: Any) -> None:
     metered_generator = metering(generator)
     running = metered_generator(3)
     assert (next(running), running.send(10), running.throw(KeyError), next(running)) == (
@@ -207,7 +212,8 @@ def test_generators_end_to_end(metered: Metered) -> None:
     assert metered.total("matrix", "generator") == 2
 
 
-def test_async_generators_end_to_end(metered: Metered) -> None:
+@both
+def test_async_generators_end_to_end(metered: Metered, metering: Any) -> None:
     decorated = metering(async_generator)
 
     async def use() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -37,6 +38,14 @@ def test_the_documentation_is_true(metered: Metered, monkeypatch: pytest.MonkeyP
     test = scope["test_an_invoice_is_metered"]
     assert callable(test)
     test(metered)
+
+
+def test_the_tests_that_the_documentation_names_are_there() -> None:
+    text = (REPOSITORY / "docs" / "python.md").read_text()
+    named = re.findall(r"(?:::test|…)(_\w+)`", text)
+    assert len(named) > 20
+    tests = "".join(path.read_text() for path in (REPOSITORY / "annotator-py/tests").glob("test_*"))
+    assert [name for name in named if f"{name}(" not in tests] == []
 
 
 def test_stubs_say_what_is_there() -> None:

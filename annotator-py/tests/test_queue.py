@@ -257,6 +257,8 @@ def test_settings_are_explicit_then_environment_then_default(
         {"flush_interval": 0.0},
         {"flush_interval": float("nan")},
         {"timeout": -1.0},
+        {"decision_timeout": -1.0},
+        {"decision_timeout": float("nan")},
         {"spool_max_bytes": 1},
         {"compression": "rar"},
         {"on_full": "explode"},

@@ -199,10 +199,16 @@ for number in range(20_000):
 
 
 def test_nobody_set_a_tenant(sink: Sink, spool: Path) -> None:
-    program = "import meterd\nfor _ in range(3): meterd.record('r', 'f')"
+    program = """
+import meterd
+for _ in range(3): meterd.record("r", "f")
+meterd.record("r", "f", tenant="org_1")
+print("without:", meterd.stats()["without_tenant"])
+"""
     out = run("-c", program, env=environment(sink.url, spool))
     assert out.count("no tenant is set") == 1
-    assert sink.has(3)["tenants"] == {"default": 3}
+    assert "without: 3\n" in out
+    assert sink.has(4)["tenants"] == {"default": 3, "org_1": 1}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metering_core::receipt::receipt_key;
 use metering_core::redact::Redaction;
-use metering_core::signed::SigningKey;
+use metering_core::signed::{SigningKey, payload_key};
 use metering_log::backend::Durability;
 use metering_log::publisher::Publisher;
 use service_kit::metrics::Metrics;
@@ -30,8 +30,6 @@ pub struct GatewayState {
 pub struct Secrets {
     /// Seals receipts.
     pub receipts: SigningKey,
-    /// Keys the hashes of payloads: a hash without a key would let readers of the log try out what
-    /// a redacted value was.
     pub payloads: SigningKey,
     pub redaction: Redaction,
 }
@@ -59,7 +57,7 @@ impl GatewayState {
             publisher,
             secrets: Arc::new(Secrets {
                 receipts: receipt_key(secret),
-                payloads: SigningKey::derive(secret, "payload hash"),
+                payloads: payload_key(secret),
                 redaction: Redaction::new(config.metadata_redact.clone(), secret),
             }),
             durability,

@@ -149,9 +149,10 @@ impl Broker {
     }
 
     /// What a query server has of it.
-    pub(crate) fn for_queries(&self, keys: &Keys) -> QueryBroker {
+    pub(crate) fn for_queries(&self, publisher: &Publisher, keys: &Keys) -> QueryBroker {
         QueryBroker {
             log: self.log.clone(),
+            publisher: publisher.clone(),
             bucket: self.keys.clone(),
             keys: keys.clone(),
         }

@@ -97,7 +97,7 @@ pub(crate) async fn run(
         services.query,
         url,
         &secret,
-        broker.for_queries(&keys),
+        broker.for_queries(&publisher, &keys),
         &metrics,
         shutdown.clone(),
     );

@@ -1,15 +1,17 @@
 //! Answers that are made while they are sent.
 
-use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures::stream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Pieces that wait for a client; more are not made until it takes one.
 const WAITING_PIECES: usize = 1;
+/// Exports at one time, each of which has a page in memory: some megabytes.
+const MAX_EXPORTS: usize = 8;
 
 /// The tasks that make such answers. One is never dropped in the middle of a question to Postgres:
 /// it ends by itself when its client has gone or the process stops. Clones share them.
@@ -17,7 +19,13 @@ const WAITING_PIECES: usize = 1;
 pub(crate) struct Bodies {
     tasks: TaskTracker,
     stop: CancellationToken,
+    exports: Arc<Semaphore>,
 }
+
+/// The answer breaks off, so that no client takes it for whole.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the answer breaks off here")]
+pub(crate) struct Broken;
 
 /// Nobody wants the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +33,7 @@ pub(crate) struct Gone;
 
 /// Takes the pieces of one answer.
 pub(crate) struct Pieces {
-    sender: mpsc::Sender<Result<Bytes, Infallible>>,
+    sender: mpsc::Sender<Result<Bytes, Broken>>,
     stop: CancellationToken,
 }
 
@@ -34,7 +42,12 @@ impl Bodies {
     pub(crate) fn new(stop: CancellationToken) -> Self {
         let tasks = TaskTracker::new();
         tasks.close();
-        Self { tasks, stop }
+        let exports = Arc::new(Semaphore::new(MAX_EXPORTS));
+        Self {
+            tasks,
+            stop,
+            exports,
+        }
     }
 
     /// A body of what `make` sends.
@@ -49,6 +62,11 @@ impl Bodies {
             let piece = receiver.recv().await?;
             Some((piece, receiver))
         }))
+    }
+
+    /// For as long as an export lives. `None`: there are too many.
+    pub(crate) fn begin_export(&self) -> Option<OwnedSemaphorePermit> {
+        self.exports.clone().try_acquire_owned().ok()
     }
 
     /// Returns when none is being made.
@@ -71,5 +89,11 @@ impl Pieces {
             () = self.stop.cancelled() => {}
             () = self.sender.closed() => {}
         }
+    }
+
+    /// Ends the answer so that its client sees that it is not whole.
+    pub(crate) async fn break_off(self) {
+        // A client that has gone has seen it.
+        let _ = self.sender.send(Err(Broken)).await;
     }
 }

@@ -83,7 +83,10 @@ pub(crate) async fn replay(
     let detail = json!({ "code": letter.code, "changed": changed, "replayed_as": id });
     let text = changed_event(&letter, id, changes)?;
     let event = parse_event(&text, clerk.now).map_err(DeadLetterError::Event)?;
-    if clerk.tenant_id.is_some_and(|bound| bound != event.tenant_id) {
+    if clerk
+        .tenant_id
+        .is_some_and(|bound| bound != event.tenant_id)
+    {
         return Err(DeadLetterError::TenantMismatch);
     }
     let record = Record::Report(Report {
@@ -167,7 +170,10 @@ fn changed_event(
     id: Uuid,
     changes: Map<String, Value>,
 ) -> Result<String, DeadLetterError> {
-    let event = letter.event.as_deref().and_then(|event| serde_json::from_str(event).ok());
+    let event = letter
+        .event
+        .as_deref()
+        .and_then(|event| serde_json::from_str(event).ok());
     let Some(Value::Object(mut event)) = event else {
         return Err(DeadLetterError::Unreadable);
     };
@@ -176,7 +182,10 @@ fn changed_event(
     if !event.contains_key("timestamp") {
         // Not now: nobody said that it happened now.
         let detail = "the dead letter has no `timestamp` that can be used; send one";
-        return Err(DeadLetterError::Event(Refusal::new(Code::MissingField, detail)));
+        return Err(DeadLetterError::Event(Refusal::new(
+            Code::MissingField,
+            detail,
+        )));
     }
     event.insert("id".to_owned(), id.to_string().into());
     Ok(Value::Object(event).to_string())

@@ -2,9 +2,12 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use metering_core::code::Refusal;
 use metering_store::{sqlstate, sqlx};
+use service_kit::fields::unprocessable;
 use service_kit::problem::Problem;
 
+use crate::dead_letters::DeadLetterError;
 use crate::keys::KeyError;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +25,14 @@ pub enum QueryError {
     TenantRequired,
     #[error("no such event")]
     NotFound,
+    #[error("as many exports are under way as there may be")]
+    TooManyExports,
     #[error("no such tenant")]
     NoTenant,
     #[error("refused before anything was asked")]
     Refused(Problem),
+    #[error(transparent)]
+    DeadLetter(#[from] DeadLetterError),
     #[error("no such key")]
     NoKey,
     #[error(transparent)]
@@ -73,12 +80,17 @@ fn problem(error: QueryError) -> Problem {
             "not_found",
             "this tenant has no counted event with this id",
         ),
+        QueryError::TooManyExports => Problem::unavailable(
+            "too_many_exports",
+            "too many exports are under way; try again",
+        ),
         QueryError::NoTenant => Problem::new(
             StatusCode::NOT_FOUND,
             "not_found",
             "there is no such tenant that has used anything; GET /v1/meter/tenants lists them",
         ),
         QueryError::Refused(problem) => problem,
+        QueryError::DeadLetter(error) => dead_letter_problem(error),
         QueryError::NoKey => no_key(),
         QueryError::Key(error) => key_problem(error),
         QueryError::Database(error) => database_problem(&error),
@@ -89,6 +101,41 @@ fn no_key() -> Problem {
     let detail =
         "there is no key with this id, or it is another tenant's; GET /v1/meter/keys lists yours";
     Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+}
+
+fn dead_letter_problem(error: DeadLetterError) -> Problem {
+    let conflict = |code, detail| Problem::new(StatusCode::CONFLICT, code, detail);
+    match error {
+        DeadLetterError::NotFound => Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there is no dead letter with this id, or it is another tenant's",
+        ),
+        DeadLetterError::Resolved => conflict(
+            "already_resolved",
+            "this dead letter was replayed or discarded before; GET /v1/meter/dead-letters?state=replayed shows as what",
+        ),
+        DeadLetterError::Unreadable => conflict(
+            "not_replayable",
+            "nothing could be read of this dead letter, so there is no event to replay; discard it",
+        ),
+        DeadLetterError::TenantMismatch => Problem::new(
+            StatusCode::FORBIDDEN,
+            "tenant_mismatch",
+            "this key is bound to another tenant than the event would have",
+        ),
+        DeadLetterError::Event(Refusal { code, detail }) => unprocessable(code.as_str(), detail),
+        DeadLetterError::Database(error) => database_problem(&error),
+        DeadLetterError::Log(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a dead letter was not appended to the log"
+            );
+            let detail =
+                "the log did not confirm the event; send the same request again, it counts once";
+            Problem::unavailable("unavailable", detail)
+        }
+    }
 }
 
 fn key_problem(error: KeyError) -> Problem {

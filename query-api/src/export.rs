@@ -108,7 +108,10 @@ pub(crate) fn answer<P: Pages>(
     (name, format, columns): (&str, TableFormat, Vec<String>),
     pages: P,
 ) -> Result<Response, QueryError> {
-    let turn = state.bodies.begin_export().ok_or(QueryError::TooManyExports)?;
+    let turn = state
+        .bodies
+        .begin_export()
+        .ok_or(QueryError::TooManyExports)?;
     let disposition = format!("attachment; filename=\"{name}.{}\"", format.extension());
     let export = Export {
         store: state.store.clone(),
@@ -125,7 +128,10 @@ pub(crate) fn answer<P: Pages>(
     });
     let disposition = HeaderValue::try_from(disposition).expect("plain ASCII");
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(format.media_type()),
+        ),
         (header::CONTENT_DISPOSITION, disposition),
     ];
     Ok((headers, body).into_response())
@@ -196,7 +202,12 @@ impl Table {
             TableFormat::Ndjson => Ok(Vec::new()),
             TableFormat::Csv => {
                 let mut csv = csv_writer();
-                csv.write_record(self.columns.iter().map(|name| inert(name)).map(Cow::into_owned))?;
+                csv.write_record(
+                    self.columns
+                        .iter()
+                        .map(|name| inert(name))
+                        .map(Cow::into_owned),
+                )?;
                 Ok(bytes(csv))
             }
         }

@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn the_form_that_is_wanted_most() {
-        let (csv, ndjson) = (Format::Table(TableFormat::Csv), Format::Table(TableFormat::Ndjson));
+        let (csv, ndjson) = (
+            Format::Table(TableFormat::Csv),
+            Format::Table(TableFormat::Ndjson),
+        );
         for (accept, expected) in [
             ("", Format::Json),
             ("*/*", Format::Json),

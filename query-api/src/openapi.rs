@@ -53,6 +53,88 @@ const ONE_EVENT: &[Documented] = &[
     ),
 ];
 
+const EXPORT: &[Documented] = &[(
+    503,
+    "too_many_exports",
+    "Too many exports are under way. Try again.",
+)];
+
+const ONE_LETTER: &[Documented] = &[
+    (
+        404,
+        "not_found",
+        "No dead letter that the caller may see has this id.",
+    ),
+    (
+        409,
+        "already_resolved",
+        "It was replayed or discarded before.",
+    ),
+];
+
+const REPLAYED: &[Documented] = &[
+    (
+        403,
+        "tenant_mismatch",
+        "The caller is bound to another tenant than the event would have.",
+    ),
+    (
+        409,
+        "not_replayable",
+        "Nothing could be read of it; discard it.",
+    ),
+    (
+        422,
+        "invalid_identifier",
+        "A name has other characters than it may, or more than 128.",
+    ),
+    (
+        422,
+        "invalid_quantity",
+        "`quantity` is no integer from 0 to 10^12.",
+    ),
+    (
+        422,
+        "invalid_timestamp",
+        "`timestamp` is no RFC 3339 time with an offset.",
+    ),
+    (
+        422,
+        "timestamp_in_future",
+        "The event is more than five minutes ahead.",
+    ),
+    (
+        422,
+        "invalid_metadata",
+        "The metadata of the dead letter is no object that an event may have.",
+    ),
+    (
+        422,
+        "metadata_too_large",
+        "The metadata of the dead letter has more than an event's may have.",
+    ),
+    (
+        422,
+        "missing_field",
+        "The dead letter lacks a field that is not in the request either.",
+    ),
+    (
+        422,
+        "invalid_id",
+        "The dead letter has no id that it may have.",
+    ),
+    (
+        422,
+        "unknown_field",
+        "A field cannot be changed, or is none.",
+    ),
+    (
+        503,
+        "unavailable",
+        "The log is away or did not confirm. Send the same request again; it counts once.",
+    ),
+];
+
 const ONE_TENANT: &[Documented] = &[(404, "not_found", "No such tenant has used anything.")];
 
 const ONE_KEY: &[Documented] = &[(
@@ -105,13 +187,17 @@ const DELETED_KEY: &[Documented] = &[(
 pub fn openapi() -> OpenApi {
     let mut document = routes::routes().into_openapi();
     add_request_body(&mut document, "create_key", new_key());
-    let operations: [(&str, &[&[Documented]]); 11] = [
-        ("list_events", &[READING, PAGE]),
+    add_request_body(&mut document, "replay_dead_letter", changes());
+    let operations: [(&str, &[&[Documented]]); 14] = [
+        ("list_events", &[READING, PAGE, EXPORT]),
         ("get_event", &[READING, ONE_EVENT]),
         ("follow_events", &[READING]),
-        ("list_aggregates", &[READING]),
+        ("list_aggregates", &[READING, EXPORT]),
         ("list_tenants", &[READING, PAGE]),
         ("get_tenant", &[READING, ONE_TENANT]),
+        ("list_dead_letters", &[READING, PAGE]),
+        ("replay_dead_letter", &[JSON_BODY, ONE_LETTER, REPLAYED]),
+        ("discard_dead_letter", &[ONE_LETTER]),
         ("list_keys", &[PAGE]),
         ("get_key", &[ONE_KEY]),
         ("create_key", &[CHANGED_KEYS, JSON_BODY, NEW_KEY]),
@@ -146,4 +232,19 @@ fn new_key() -> Value {
             },
         }}},
     })
+}
+
+fn changes() -> Value {
+    let name = json!({"type": "string", "minLength": 1, "maxLength": 128});
+    let schema = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "What the event has instead of what it had.",
+        "properties": {
+            "tenant_id": name, "resource": name, "feature": name,
+            "quantity": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64},
+            "timestamp": {"type": "string", "format": "date-time"},
+        },
+    });
+    json!({"required": true, "content": {"application/json": {"schema": schema}}})
 }

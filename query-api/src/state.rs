@@ -1,9 +1,9 @@
 //! What handlers share.
 
 use metering_core::receipt::receipt_key;
-use metering_core::signed::SigningKey;
-use metering_log::SharedBackend;
+use metering_core::signed::{SigningKey, payload_key};
 use metering_log::keys::KeyBucket;
+use metering_log::{Publisher, SharedBackend};
 use metering_store::Store;
 use service_kit::auth::Keys;
 use service_kit::metrics::Metrics;
@@ -21,6 +21,7 @@ pub struct QueryState {
     pub(crate) visibility: Visibility,
     pub(crate) receipts: SigningKey,
     pub(crate) cursors: SigningKey,
+    pub(crate) payloads: SigningKey,
     broker: QueryBroker,
     pub(crate) live: Live,
     pub(crate) bodies: Bodies,
@@ -31,6 +32,8 @@ pub struct QueryState {
 #[derive(Clone)]
 pub struct QueryBroker {
     pub log: SharedBackend,
+    /// Appends what is replayed.
+    pub publisher: Publisher,
     /// Through which services learn of keys.
     pub bucket: KeyBucket,
     /// What they have learnt; somebody else keeps it current.
@@ -53,6 +56,7 @@ impl QueryState {
             visibility: Visibility::default(),
             receipts: receipt_key(secret),
             cursors: cursor::key(secret),
+            payloads: payload_key(secret),
             live: Live::new(broker.log.clone()),
             broker,
             bodies: Bodies::new(shutdown),
@@ -61,6 +65,10 @@ impl QueryState {
 
     pub fn bucket(&self) -> &KeyBucket {
         &self.broker.bucket
+    }
+
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.broker.publisher
     }
 
     pub(crate) fn keys(&self) -> &Keys {

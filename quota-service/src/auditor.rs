@@ -141,6 +141,7 @@ async fn counted(
         group_by: &[],
         names: &names,
         top: None,
+        after: None,
         max_rows: 1,
     };
     let answer = aggregates::list(conn, &question).await?;

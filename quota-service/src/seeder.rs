@@ -182,6 +182,7 @@ impl Seeder {
             group_by: &[Dimension::Tenant, Dimension::Feature],
             names: &names,
             top: None,
+            after: None,
             max_rows: MAX_TOTALS,
         };
         let answer = aggregates::list(&mut tx, &question).await?;

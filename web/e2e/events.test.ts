@@ -1,32 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { api, aTenant, open, send, settled, url, withBrowser } from "./support";
 
 withBrowser();
 
-const MAX_VISIBLE_MS = 3_000;
-
 describe("the events explorer", () => {
-  it("shows an accepted event within three seconds", async () => {
-    const tenant = aTenant("fresh");
-    const page = await open(`/events?range=1h&tenant=${tenant}`);
-    await page.getByText("No events in this range").waitFor();
-    const event = {
-      id: randomUUID(),
-      tenant_id: tenant,
-      resource: "billing",
-      feature: "invoice",
-      quantity: 3,
-    };
-    const answer = await api("/v1/meter/events", { method: "POST", body: event });
-    const accepted = performance.now();
-    expect(answer.status).toBe(202);
-    await page.getByRole("cell", { name: tenant }).waitFor();
-    const ms = performance.now() - accepted;
-    console.log(`event accepted → row visible: ${Math.round(ms)} ms`);
-    expect(ms).toBeLessThan(MAX_VISIBLE_MS);
-  });
-
   it("pages through everything, each event once", async () => {
     const tenant = aTenant("many");
     const start = Date.now() - 3_600_000;

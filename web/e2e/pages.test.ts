@@ -9,7 +9,9 @@ const PAGES = [
   "/?range=90d&tenant=nobody",
   "/tenants",
   `/tenants/${LONG}`,
+  "/tenants?by=name",
   "/events",
+  "/dead-letters",
   "/keys",
   "/start",
 ];

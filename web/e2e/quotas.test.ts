@@ -30,6 +30,10 @@ it("a quota that is set and edited is what validate answers by", async () => {
   await dialog.getByRole("button", { name: "Save" }).click();
   await dialog.waitFor({ state: "detached" });
   await page.getByRole("region", { name: "Quotas" }).getByText("82 of 80 (102.5%)").waitFor();
+  await page
+    .getByRole("region", { name: "Quotas" })
+    .getByText(/At this pace \d+ by then/)
+    .waitFor();
   expect(await ask()).toEqual([false, 0, 80]);
   expect(await violations(page)).toEqual([]);
 

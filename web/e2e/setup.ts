@@ -11,6 +11,7 @@ declare module "vitest" {
   export interface ProvidedContext {
     url: string;
     adminKey: string;
+    natsUrl: string;
   }
 }
 
@@ -48,6 +49,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   project.provide("url", url);
   project.provide("adminKey", readFileSync(join(data, "admin.key"), "utf8").trim());
+  project.provide("natsUrl", JSON.parse(readFileSync(join(data, "ready.json"), "utf8")).nats_url);
   return stop;
 }
 

@@ -60,7 +60,7 @@ const dashboard = createRoute({
 const tenants = createRoute({
   getParentRoute: () => app,
   path: "/tenants",
-  validateSearch: (search) => texts(search, "find", "sort"),
+  validateSearch: (search) => texts(search, "find", "sort", "by"),
   component: lazyRouteComponent(() => import("@/pages/tenants"), "Tenants"),
 });
 
@@ -78,6 +78,13 @@ const events = createRoute({
   component: lazyRouteComponent(() => import("@/pages/events"), "Events"),
 });
 
+const deadLetters = createRoute({
+  getParentRoute: () => app,
+  path: "/dead-letters",
+  validateSearch: (search) => texts(search, "state", "letter"),
+  component: lazyRouteComponent(() => import("@/pages/dead-letters"), "DeadLetters"),
+});
+
 const keys = createRoute({
   getParentRoute: () => app,
   path: "/keys",
@@ -91,7 +98,10 @@ const start = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, app.addChildren([dashboard, tenants, tenant, events, keys, start])]),
+  routeTree: root.addChildren([
+    login,
+    app.addChildren([dashboard, tenants, tenant, events, deadLetters, keys, start]),
+  ]),
   parseSearch,
   stringifySearch,
   defaultPreload: "intent",

@@ -34,6 +34,7 @@ class Stats(TypedDict):
     dead_lettered: int
     dropped: int
     invalid: int
+    without_tenant: int
     metadata_dropped: int
     adopted: int
     denied: int
@@ -72,6 +73,12 @@ class Client:
         self.fail_open = bool(resolved["fail_open"])
         self.decision_timeout = float(resolved["decision_timeout"])
         _at_exit(self)
+
+    def configured(self) -> Client:
+        """Itself, configured by the environment unless it was by hand."""
+        if self.settings is None:
+            self._configure_late()
+        return self
 
     def _configure_late(self) -> None:
         """The first event came before `configure`."""

@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "decision_timeout": 0.2,
 }
 
+_DAY = 86_400
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"", "0", "false", "no", "off"}
 
@@ -68,6 +69,10 @@ def resolve(
     settings = {**DEFAULTS, **from_environment(environment), **explicit}
     if settings["disabled"]:
         settings["transport"] = "noop"
+    # All others are checked by the native client; this one is used here.
+    patience = settings["decision_timeout"]
+    if not isinstance(patience, (int, float)) or not 0 < patience < _DAY:
+        raise ValueError("decision_timeout must be seconds, more than 0 and less than a day")
     if settings["spool_dir"] is None:
         settings["spool_dir"] = _state_directory()
     else:

@@ -103,10 +103,9 @@ class Question:
         fail_open: bool | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
-        self.client = client or _client.default
-        # Configures the client, if this is the first that it is asked.
-        now = self.client._native.current_tenant()
-        self.tenant = now if tenant is None else str(tenant)
+        self.client = (client or _client.default).configured()
+        native = self.client._native
+        self.tenant = native.current_tenant() if tenant is None else str(tenant)
         self.timeout = self.client.decision_timeout if timeout is None else timeout
         self.fail_open = self.client.fail_open if fail_open is None else fail_open
         self.feature = feature

@@ -141,13 +141,15 @@ def _function(
     prefix: str = "",
     wait: str = "",
 ) -> list[str]:
-    call = f"_meterd_result = {wait}_meterd_call({arguments})"
     lines = [f"{prefix}def _meterd_function{signature}:"]
+    if plain:
+        return [*lines, f"    return _meterd_record({wait}_meterd_call({arguments}))"]
+    call = f"_meterd_result = {wait}_meterd_call({arguments})"
     if counts_errors:
         lines += ["    try:", f"        {call}", _FAILED.format(read=read)]
     else:
         lines.append(f"    {call}")
-    record = "_meterd_record()" if plain else f"_meterd_done(_meterd_result, {read})"
+    record = f"_meterd_done(_meterd_result, {read})"
     return [*lines, f"    {record}", "    return _meterd_result"]
 
 
@@ -161,7 +163,7 @@ def _generator(
     signature: str, arguments: str, read: str, plain: bool, counts_errors: bool
 ) -> list[str]:
     generator = f"_meterd_call({arguments})"
-    record = "_meterd_record()"
+    record = "_meterd_record(None)"
     begin: list[str] = []
     if not plain:
         begin = ["    _meterd_seen = _meterd_stream()"]

@@ -45,35 +45,36 @@ class MeterdASGIMiddleware:
         meter = self._meter
         kind = scope["type"]
         if kind == "lifespan":
-            await self.app(scope, receive, self._flush_at_shutdown(send))
-            return
+            send = self._flush_at_shutdown(send)
         if kind not in ("http", "websocket") or meter.excludes(scope["path"]):
             await self.app(scope, receive, send)
             return
         # None yet, and with a WebSocket none to come.
         status = 0 if kind == "http" else 101
+        method = scope.get("method", "WS")
 
-        async def watch(message: Message) -> None:
+        def watch(message: Message) -> Awaitable[None]:
+            # No coroutine of its own around the one that is awaited anyway.
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            return send(message)
 
         begun = meter.begin(meter.tenant_of(scope, _header(scope)))
         try:
             await self.app(scope, receive, watch)
         except DeniedError as denied:
             if status:
-                meter.record(begun[0], _method(scope), _route(scope), 500)
+                meter.record(begun[0], method, _route(scope), 500)
                 raise
             await _deny(denied.decision, watch)
-            meter.record(begun[0], _method(scope), _route(scope), status)
+            meter.record(begun[0], method, _route(scope), status)
         except BaseException:
             # Whoever catches it answers 500, unless the answer had begun.
-            meter.record(begun[0], _method(scope), _route(scope), max(status, 500))
+            meter.record(begun[0], method, _route(scope), max(status, 500))
             raise
         else:
-            meter.record(begun[0], _method(scope), _route(scope), status or 500)
+            meter.record(begun[0], method, _route(scope), status or 500)
         finally:
             meter.leave(begun)
 
@@ -103,17 +104,14 @@ def _header(scope: Scope) -> str | None:
     return None
 
 
-def _method(scope: Scope) -> str:
-    method: str = scope.get("method", "WS")
-    return method
-
-
 def _route(scope: Scope) -> str | None:
     """The template that the router left in the scope, below the prefixes of what is mounted."""
     route = scope.get("route")
-    path = getattr(route, "path_format", None) or getattr(route, "path", None)
-    if path is None:
+    if route is None:
         return None
+    path: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
+    inner = scope.get("root_path")
+    if not inner or path is None:
+        return path
     root = scope.get("app_root_path", "")
-    inner = scope.get("root_path", "")
-    return f"{inner[len(root) :]}{path}" if inner.startswith(root) else str(path)
+    return f"{inner[len(root) :]}{path}" if inner.startswith(root) else path

@@ -42,7 +42,7 @@ impl Description {
         };
         let content = &content[media_type];
         assert!(content.is_object(), "media type not described: {answer:?}");
-        if media_type.ends_with("json") {
+        if media_type.ends_with("/json") || media_type.ends_with("+json") {
             let body = serde_json::from_slice(answer.body).expect("JSON");
             self.validate(&content["schema"], &body);
         }

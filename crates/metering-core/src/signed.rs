@@ -11,6 +11,12 @@ const TAG_BYTES: usize = 16;
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
 
+/// Keys the hashes of payloads: a hash without a key would let readers of the log try out what a
+/// redacted value was.
+pub fn payload_key(secret: &str) -> SigningKey {
+    SigningKey::derive(secret, "payload hash")
+}
+
 impl SigningKey {
     /// HMAC-SHA256(secret, purpose) as the key (RFC 2104 used as a one-block HKDF-Expand).
     pub fn derive(secret: &str, purpose: &str) -> Self {

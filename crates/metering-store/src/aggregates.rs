@@ -52,8 +52,27 @@ pub struct Question<'a> {
     pub names: &'a Names,
     /// Only the groups with the largest totals over all windows.
     pub top: Option<u32>,
+    /// Only what comes behind this row in the order of an answer; not together with a `top`.
+    pub after: Option<After<'a>>,
     /// Rows to return at most.
     pub max_rows: u32,
+}
+
+/// A row's place in an answer: its window and its names.
+#[derive(Debug, Clone, Copy)]
+pub struct After<'a> {
+    pub window: Option<usize>,
+    pub names: [&'a str; 3],
+}
+
+impl Usage {
+    pub fn place(&self) -> After<'_> {
+        let names = [&self.tenant_id, &self.resource, &self.feature];
+        After {
+            window: self.window,
+            names: names.map(|name| name.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// Usage of one group in one window.
@@ -204,7 +223,7 @@ fn statement(question: &Question<'_>, ids: Ids) -> QueryBuilder<Postgres> {
         // A sum over nothing would be a row of nulls.
         (false, true) => sql.push(" having count(*) > 0"),
     };
-    sql.push(") select ");
+    sql.push(") select * from (select ");
     sql.push(if question.by_window {
         "w"
     } else {
@@ -245,12 +264,30 @@ fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question<'_>, groups:
                  where place <= "
             ))
             .push_bind(i64::from(top))
-            .push(" order by w, place");
+            .push(" order by w, place) as named");
         }
         Some(_) | None => {
-            sql.push("cell order by w, tenant, resource, feature");
+            sql.push("cell) as named");
+            push_after(sql, question.after);
+            sql.push(" order by w, tenant, resource, feature");
         }
     }
+}
+
+fn push_after(sql: &mut QueryBuilder<Postgres>, after: Option<After<'_>>) {
+    let Some(After { window, names }) = after else {
+        return;
+    };
+    let window = window.and_then(|window| i32::try_from(window).ok());
+    sql.push(
+        " where (coalesce(w, -1), coalesce(tenant, ''), coalesce(resource, ''),
+             coalesce(feature, '')) > (",
+    )
+    .push_bind(window.unwrap_or(-1));
+    for name in names {
+        sql.push(", ").push_bind(name.to_owned());
+    }
+    sql.push(")");
 }
 
 /// Rows of (at, tenant_id, resource_id, feature_id, quantity, events) within the bounds.

@@ -11,6 +11,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::aggregates::{Ids, Names};
+use crate::dimension::KnownNames;
 use crate::{progress, signed};
 
 /// Events of a tenant looked at for one page. A filter that matches rarely gets a short page and
@@ -46,6 +47,9 @@ pub struct Key {
 
 /// Log positions a listing is pinned to: of partition `i`, what was applied up to `pins[i]`.
 pub type Pins = Vec<i64>;
+
+/// [from, to).
+type Range = (DateTime<Utc>, DateTime<Utc>);
 
 #[derive(Debug, Default)]
 pub struct Page {
@@ -86,45 +90,80 @@ pub async fn list(
     after: Option<Key>,
     limit: u32,
 ) -> Result<Page, sqlx::Error> {
-    let Some(ids) = Ids::find(conn, &filter.names).await? else {
-        return Ok(Page::default());
-    };
-    let mut listing = Listing {
-        filter,
-        pins,
-        ids,
-        after,
-        limit: usize::try_from(limit).unwrap_or(usize::MAX),
-    };
-    if ids.tenant.is_some() {
-        listing.of_one_tenant(conn).await
-    } else {
-        listing.of_all_tenants(conn).await
-    }
+    let mut listing = Listing::new(filter.clone(), pins.clone());
+    listing.after = after;
+    let page = listing.next(conn, limit).await?;
+    Ok(page.unwrap_or_default())
 }
 
-struct Listing<'a> {
-    filter: &'a Filter,
-    pins: &'a Pins,
-    ids: Ids,
+/// Goes through the events of a filter page by page.
+#[derive(Debug)]
+pub struct Listing {
+    filter: Filter,
+    pins: Pins,
     after: Option<Key>,
-    limit: usize,
+    ended: bool,
+    names: KnownNames,
+    /// Over how much time the search for the next page begins.
+    stretch: TimeDelta,
 }
 
-impl Listing<'_> {
+impl Listing {
+    /// From the newest event on.
+    pub fn new(filter: Filter, pins: Pins) -> Self {
+        Self {
+            filter,
+            pins,
+            after: None,
+            ended: false,
+            names: KnownNames::default(),
+            stretch: TimeDelta::seconds(FIRST_STRETCH_SECONDS),
+        }
+    }
+
+    /// The next page, of at most `limit` events. `None`: there are no more.
+    pub async fn next(
+        &mut self,
+        conn: &mut PgConnection,
+        limit: u32,
+    ) -> Result<Option<Page>, sqlx::Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let page = match Ids::find(conn, &self.filter.names).await? {
+            Some(ids) => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                if ids.tenant.is_some() {
+                    self.of_one_tenant(conn, ids, limit).await?
+                } else {
+                    self.of_all_tenants(conn, ids, limit).await?
+                }
+            }
+            None => Page::default(),
+        };
+        self.after = page.next;
+        self.ended = page.next.is_none();
+        Ok(Some(page))
+    }
+
     /// Along the index of (tenant, timestamp, id).
-    async fn of_one_tenant(&mut self, conn: &mut PgConnection) -> Result<Page, sqlx::Error> {
-        let (from, to) = (self.filter.from, self.filter.to);
-        let rows = self.rows(conn, from, to, self.limit + 1).await?;
-        if rows.len() > self.limit {
-            return self.page(rows);
+    async fn of_one_tenant(
+        &mut self,
+        conn: &mut PgConnection,
+        ids: Ids,
+        limit: usize,
+    ) -> Result<Page, sqlx::Error> {
+        let range = (self.filter.from, self.filter.to);
+        let rows = self.rows(conn, ids, range, limit + 1).await?;
+        if rows.len() > limit {
+            return self.page(conn, rows, limit).await;
         }
         let mut sql = QueryBuilder::new("select timestamp, id, tenant_id from (");
-        self.push_scan(&mut sql, from, to);
+        self.push_scan(&mut sql, ids, range);
         sql.push(") as scanned offset ").push_bind(MAX_SCAN - 1);
         let last: Option<(DateTime<Utc>, Uuid, i32)> =
-            sql.build_query_as().fetch_optional(conn).await?;
-        let mut page = self.page(rows)?;
+            sql.build_query_as().fetch_optional(&mut *conn).await?;
+        let mut page = self.page(conn, rows, limit).await?;
         page.next = last.map(|(timestamp, id, tenant)| Key {
             timestamp,
             id,
@@ -135,55 +174,72 @@ impl Listing<'_> {
 
     /// Back in time by longer and longer stretches, so that a busy second is not sorted together
     /// with the day it belongs to.
-    async fn of_all_tenants(&mut self, conn: &mut PgConnection) -> Result<Page, sqlx::Error> {
+    async fn of_all_tenants(
+        &mut self,
+        conn: &mut PgConnection,
+        ids: Ids,
+        limit: usize,
+    ) -> Result<Page, sqlx::Error> {
         let from = self.filter.from;
         let mut to = self.filter.to;
         if let Some(after) = self.after {
             // The row condition excludes what stood on earlier pages.
             to = to.min(after.timestamp + TimeDelta::microseconds(1));
         }
-        let mut stretch = TimeDelta::seconds(FIRST_STRETCH_SECONDS);
         let mut rows = Vec::new();
-        while rows.len() <= self.limit && from < to {
-            let start = to.checked_sub_signed(stretch).map_or(from, |t| t.max(from));
-            let wanted = self.limit + 1 - rows.len();
-            rows.extend(self.rows(conn, start, to, wanted).await?);
+        while rows.len() <= limit && from < to {
+            let start = to.checked_sub_signed(self.stretch);
+            let start = start.map_or(from, |start| start.max(from));
+            let wanted = limit + 1 - rows.len();
+            let found = self.rows(conn, ids, (start, to), wanted).await?;
+            if found.len() < wanted {
+                let longer = self.stretch.checked_mul(STRETCH_GROWTH);
+                self.stretch = longer.unwrap_or(TimeDelta::MAX);
+            } else {
+                // There are more than enough where the next page begins.
+                let first = TimeDelta::seconds(FIRST_STRETCH_SECONDS);
+                self.stretch = first.max(self.stretch / STRETCH_GROWTH);
+            }
+            rows.extend(found);
             to = start;
-            stretch = stretch
-                .checked_mul(STRETCH_GROWTH)
-                .unwrap_or(TimeDelta::MAX);
         }
-        self.page(rows)
+        self.page(conn, rows, limit).await
     }
 
-    fn page(&self, mut rows: Vec<Row>) -> Result<Page, sqlx::Error> {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
+    async fn page(
+        &mut self,
+        conn: &mut PgConnection,
+        mut rows: Vec<Row>,
+        limit: usize,
+    ) -> Result<Page, sqlx::Error> {
+        let more = rows.len() > limit;
+        rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|row| Key {
             timestamp: row.timestamp,
             id: row.id,
             tenant: row.tenant_id,
         });
-        let events = rows.into_iter().map(Row::event).collect::<Result<_, _>>()?;
+        let events = with_names(conn, rows, &mut self.names).await?;
+        let events = events.into_iter().map(|(_, event)| event).collect();
         Ok(Page { events, next })
     }
 
     async fn rows(
         &self,
         conn: &mut PgConnection,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
+        ids: Ids,
+        range: Range,
         limit: usize,
     ) -> Result<Vec<Row>, sqlx::Error> {
         let mut sql = QueryBuilder::new(SELECT);
         sql.push("(");
-        self.push_scan(&mut sql, from, to);
+        self.push_scan(&mut sql, ids, range);
         sql.push(") as e where seq <= (")
-            .push_bind(self.pins)
+            .push_bind(&self.pins)
             .push("::bigint[])[partition + 1]");
         Ids {
             tenant: None,
-            ..self.ids
+            ..ids
         }
         .push(&mut sql);
         for (name, text) in &self.filter.metadata {
@@ -196,12 +252,12 @@ impl Listing<'_> {
 
     /// The rows in question, before the conditions that no index helps with. Bounded for a tenant,
     /// where they come out of the index in order.
-    fn push_scan(&self, sql: &mut QueryBuilder<Postgres>, from: DateTime<Utc>, to: DateTime<Utc>) {
+    fn push_scan(&self, sql: &mut QueryBuilder<Postgres>, ids: Ids, (from, to): Range) {
         sql.push("select * from usage_event where timestamp >= ")
             .push_bind(from)
             .push(" and timestamp < ")
             .push_bind(to);
-        if let Some(tenant) = self.ids.tenant {
+        if let Some(tenant) = ids.tenant {
             sql.push(" and tenant_id = ").push_bind(tenant);
         }
         if let Some(after) = self.after {
@@ -216,7 +272,7 @@ impl Listing<'_> {
                 .push_bind(after.tenant)
                 .push(")");
         }
-        if self.ids.tenant.is_some() {
+        if ids.tenant.is_some() {
             sql.push(" order by timestamp desc, id desc limit ")
                 .push_bind(MAX_SCAN);
         }
@@ -245,18 +301,14 @@ pub async fn list_counted(
         let day = record.timestamp.date_naive();
         days.entry(day).or_default().push(record);
     }
-    let mut counted = Vec::with_capacity(reported.len());
+    let mut rows = Vec::with_capacity(reported.len());
     for records in days.values() {
-        let row = |row: Row| {
-            let (seq, index) = (row.seq.cast_unsigned(), row.record_index.cast_unsigned());
-            Ok((seq, index, row.event()?))
-        };
-        let rows = rows_of_a_day(conn, partition, records).await?;
-        let rows = rows.into_iter().map(row);
-        counted.extend(rows.collect::<Result<Vec<_>, sqlx::Error>>()?);
+        rows.extend(rows_of_a_day(conn, partition, records).await?);
     }
-    counted.sort_unstable_by_key(|(seq, index, _)| (*seq, *index));
-    Ok(counted)
+    let mut counted = with_names(conn, rows, &mut KnownNames::default()).await?;
+    counted.sort_unstable_by_key(|(way, _)| way.position);
+    let place = |(way, event): (Way, Event)| (way.position.seq, way.position.index, event);
+    Ok(counted.into_iter().map(place).collect())
 }
 
 /// All in one day's table, which the first two conditions tell the planner.
@@ -310,12 +362,9 @@ fn push_metadata(sql: &mut QueryBuilder<Postgres>, name: &str, text: &str) {
 }
 
 const SELECT: &str = "select timestamp, received_at, persisted_at, id, seq, quantity, record_index,
-     partition, tenant_id, (select name from dimension where id = tenant_id) as tenant,
-     (select name from dimension where id = resource_id) as resource,
-     (select name from dimension where id = feature_id) as feature,
-     metadata::text as metadata from ";
+     partition, tenant_id, resource_id, feature_id, metadata::text as metadata from ";
 
-#[derive(sqlx::FromRow)]
+#[derive(Debug, sqlx::FromRow)]
 struct Row {
     timestamp: DateTime<Utc>,
     received_at: DateTime<Utc>,
@@ -326,25 +375,49 @@ struct Row {
     record_index: i32,
     partition: i16,
     tenant_id: i32,
-    tenant: String,
-    resource: String,
-    feature: String,
+    resource_id: i32,
+    feature_id: i32,
     metadata: String,
 }
 
-impl Row {
-    fn event(self) -> Result<Event, sqlx::Error> {
-        Ok(Event {
-            id: self.id,
-            tenant_id: self.tenant,
-            resource: self.resource,
-            feature: self.feature,
-            quantity: self.quantity,
-            timestamp: self.timestamp,
-            metadata: RawValue::from_string(self.metadata)
+/// What else is known of an event.
+struct Way {
+    received_at: DateTime<Utc>,
+    persisted_at: DateTime<Utc>,
+    position: RecordPosition,
+}
+
+/// Names are asked for once, not by each row.
+async fn with_names(
+    conn: &mut PgConnection,
+    rows: Vec<Row>,
+    names: &mut KnownNames,
+) -> Result<Vec<(Way, Event)>, sqlx::Error> {
+    let ids = |row: &Row| [row.tenant_id, row.resource_id, row.feature_id];
+    names.learn(conn, rows.iter().flat_map(ids)).await?;
+    let event = |row: Row| {
+        let way = Way {
+            received_at: row.received_at,
+            persisted_at: row.persisted_at,
+            position: RecordPosition {
+                partition: row.partition.cast_unsigned(),
+                seq: row.seq.cast_unsigned(),
+                index: row.record_index.cast_unsigned(),
+            },
+        };
+        let event = Event {
+            id: row.id,
+            tenant_id: names.get(row.tenant_id)?,
+            resource: names.get(row.resource_id)?,
+            feature: names.get(row.feature_id)?,
+            quantity: row.quantity,
+            timestamp: row.timestamp,
+            metadata: RawValue::from_string(row.metadata)
                 .map_err(|error| sqlx::Error::Decode(error.into()))?,
-        })
-    }
+        };
+        Ok((way, event))
+    };
+    rows.into_iter().map(event).collect()
 }
 
 /// The event that counts under (tenant, id), found by its key; `None` too for one that did not
@@ -368,18 +441,14 @@ pub async fn find(
     .push(" and d.name = ")
     .push_bind(tenant_id)
     .push(") as e");
-    let row: Option<Row> = sql.build_query_as().fetch_optional(conn).await?;
-    row.map(|row| {
-        Ok(Traced {
-            received_at: row.received_at,
-            persisted_at: row.persisted_at,
-            position: RecordPosition {
-                partition: row.partition.cast_unsigned(),
-                seq: row.seq.cast_unsigned(),
-                index: row.record_index.cast_unsigned(),
-            },
-            event: row.event()?,
-        })
-    })
-    .transpose()
+    let row: Option<Row> = sql.build_query_as().fetch_optional(&mut *conn).await?;
+    let rows = row.into_iter().collect();
+    let found = with_names(conn, rows, &mut KnownNames::default()).await?;
+    let traced = found.into_iter().next().map(|(way, event)| Traced {
+        event,
+        received_at: way.received_at,
+        persisted_at: way.persisted_at,
+        position: way.position,
+    });
+    Ok(traced)
 }

@@ -104,7 +104,8 @@ Every answer has `X-Request-Id`, which the log knows; a `traceparent` (W3C) is t
 Problems are RFC 9457 `application/problem+json`: `code` never changes its meaning, `detail` says \
 what to do. After a 503, and whenever an answer is lost, the same request may be sent again. \
 Besides what each operation lists: 404 `not_found` for another path, 405 `method_not_allowed` with \
-`Allow`, 431 for headers of more than 16 KiB.";
+`Allow`, 414 `uri_too_long` for a path and query of more than 8 KiB, 431 `headers_too_large` for \
+headers of more than 16 KiB, unless this installation says otherwise.";
 
 fn problem_schema() -> Value {
     json!({

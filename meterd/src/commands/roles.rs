@@ -188,6 +188,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
     let Some(broker) = role.connect(&args.broker).await? else {
         return Ok(ExitCode::SUCCESS);
     };
+    let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let keys = Keys::default();
     role.tasks.spawn(watch_api_keys(
         &broker.keys,
@@ -199,7 +200,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         args.config,
         &args.database.postgres_url,
         &args.secret.secret,
-        broker.for_queries(&keys),
+        broker.for_queries(&publisher, &keys),
         &role.metrics,
         role.shutdown.clone(),
     );
@@ -209,6 +210,7 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         .spawn(query_api::run(state.clone(), &role.health, behind));
     let routes = query_api::router(state).merge(dashboard::router());
     role.serve(routes).await?;
+    publisher.drained().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod bounds;
 mod cli;
 mod cloud_events;
+mod dead_letters;
 mod exactly_once;
 mod flights;
 mod ingest_examples;

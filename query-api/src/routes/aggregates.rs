@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use metering_core::event::{as_rfc3339, rfc3339};
 use metering_core::window::{MAX_WINDOWS, Source, Window, bounds};
 use metering_store::aggregates::{self, Answer, Dimension, Names, Question, Sum, Usage};
+use metering_store::sqlx::{self, PgConnection};
 use serde::Serialize;
 use service_kit::clock;
 use service_kit::openapi::integer;
@@ -19,6 +21,8 @@ use utoipa_axum::routes;
 
 use super::Reader;
 use crate::error::QueryError;
+use crate::export::{self, Cell, Cells, Pages};
+use crate::format::{Format, TableFormat};
 use crate::state::QueryState;
 
 /// Rows of one answer: some 10 MB of JSON.
@@ -29,6 +33,19 @@ const MAX_TOP: u32 = 1000;
 const MAX_MINUTE_RANGE: TimeDelta = TimeDelta::hours(48);
 /// So is everything where a zone's offset was no multiple of a quarter-hour, decades ago.
 const MAX_RAW_RANGE: TimeDelta = TimeDelta::days(400);
+
+/// Rows and windows of an export that are added up at one time.
+const EXPORT_PAGE: u32 = 10_000;
+const EXPORT_WINDOWS: usize = 64;
+const AGGREGATE_COLUMNS: &[&str] = &[
+    "tenant_id",
+    "resource",
+    "feature",
+    "window_start",
+    "window_end",
+    "total_quantity",
+    "event_count",
+];
 
 pub(super) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list))
@@ -71,6 +88,25 @@ struct AggregateRow {
     totals: Totals,
 }
 
+impl Cells for AggregateRow {
+    fn cell(&self, column: &str) -> Cell<'_> {
+        let text = |text: &Option<String>| {
+            text.clone()
+                .map_or(Cell::Null, |text| Cell::Text(text.into()))
+        };
+        match column {
+            "tenant_id" => text(&self.tenant_id),
+            "resource" => text(&self.resource),
+            "feature" => text(&self.feature),
+            "window_start" => text(&self.window_start),
+            "window_end" => text(&self.window_end),
+            "total_quantity" => Cell::Integer(self.totals.total_quantity),
+            "event_count" => Cell::Integer(self.totals.event_count),
+            _ => Cell::Null,
+        }
+    }
+}
+
 /// Exact integers, beyond 2^63 too.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(super) struct Totals {
@@ -92,7 +128,9 @@ impl From<Sum> for Totals {
 /// Add up usage
 ///
 /// Per window and group, exact; without `group_by`, over everything the key may see. Windows begin
-/// where the time zone says. An answer has at most 50,000 rows. Needs the scope `read`.
+/// where the time zone says. An answer has at most 50,000 rows; with `Accept: application/x-ndjson` or
+/// `text/csv` it has all there are, without `totals`, and is not whole if it breaks off. Needs the scope
+/// `read`.
 #[utoipa::path(
     get, path = "/v1/meter/aggregates", operation_id = "list_aggregates", tag = "Aggregates",
     params(
@@ -108,15 +146,94 @@ impl From<Sum> for Totals {
         ("fill" = Option<String>, Query, pattern = "^zero$", description = "`zero`: rows for windows without usage too"),
         ("totals" = Option<bool>, Query, description = "`false`: leave out `totals`"),
         ("top" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Only the groups that used most; needs `group_by`"),
+        ("columns" = Option<String>, Query, description = "Of an export: members of a row, separated by commas"),
         ("receipt" = Option<String>, Query, description = "As `Meter-Receipt`"),
         ("Meter-Receipt" = Option<String>, Header, description = "Of a 202: the answer includes its events"),
     ),
-    responses((status = 200, description = "The sums.", body = AggregateList)),
+    responses((status = 200, description = "The sums.", content(
+        (AggregateList = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"),
+    ))),
 )]
 async fn list(
     State(state): State<QueryState>,
+    format: Format,
     reader: Reader,
-) -> Result<Json<AggregateList>, QueryError> {
+) -> Result<Response, QueryError> {
+    match format {
+        Format::Json => Ok(whole(&state, reader).await?.into_response()),
+        Format::Table(table) => export(&state, reader, table),
+    }
+}
+
+/// All rows, some windows at a time.
+fn export(
+    state: &QueryState,
+    mut reader: Reader,
+    table: TableFormat,
+) -> Result<Response, QueryError> {
+    let columns = export::columns(&mut reader.params, AGGREGATE_COLUMNS, false)?;
+    let caller = reader.caller.clone();
+    let request = Request::parse(reader, clock::now())?;
+    if request.fill || request.top.is_some() {
+        let name = if request.fill { "fill" } else { "top" };
+        return Err(QueryError::parameter(name, "is not for exports"));
+    }
+    let columns = columns.unwrap_or_else(|| request.columns());
+    let pages = AggregatePages {
+        request,
+        window: 0,
+        last: None,
+    };
+    export::answer(state, caller, ("aggregates", table, columns), pages)
+}
+
+/// Goes through the windows of a request.
+struct AggregatePages {
+    request: Request,
+    /// The first one that is not finished.
+    window: usize,
+    /// The last row of it, if there may be more.
+    last: Option<Usage>,
+}
+
+impl Pages for AggregatePages {
+    type Row = AggregateRow;
+
+    async fn next(
+        &mut self,
+        conn: &mut PgConnection,
+    ) -> Result<Option<Vec<AggregateRow>>, sqlx::Error> {
+        let request = &self.request;
+        let (Some(names), true) = (&request.names, self.window + 1 < request.bounds.len()) else {
+            return Ok(None);
+        };
+        let end = (self.window + EXPORT_WINDOWS).min(request.bounds.len() - 1);
+        let bounds = &request.bounds[self.window..=end];
+        let question = Question {
+            bounds,
+            source: &Source::pick(bounds),
+            after: self.last.as_ref().map(Usage::place),
+            max_rows: EXPORT_PAGE,
+            ..request.question(names)
+        };
+        let answer = aggregates::list(conn, &question).await?;
+        let row = |usage: &Usage| {
+            let window = usage.window.map(|window| window + self.window);
+            request.row(Usage {
+                window,
+                ..usage.clone()
+            })
+        };
+        let rows = answer.rows.iter().map(row).collect();
+        self.last = answer.rows.into_iter().last().filter(|_| answer.truncated);
+        if self.last.is_none() {
+            self.window = end;
+        }
+        Ok(Some(rows))
+    }
+}
+
+async fn whole(state: &QueryState, reader: Reader) -> Result<Json<AggregateList>, QueryError> {
     let request = Request::parse(reader, clock::now())?;
     let answer = match &request.names {
         Some(names) => {
@@ -216,8 +333,27 @@ impl Request {
             group_by: &self.group_by,
             names,
             top: self.top,
+            after: None,
             max_rows: MAX_ROWS,
         }
+    }
+
+    /// Of what rows have.
+    fn columns(&self) -> Vec<String> {
+        let grouped = |dimension| self.group_by.contains(&dimension);
+        let windows = self.window != Window::None;
+        let there = [
+            grouped(Dimension::Tenant),
+            grouped(Dimension::Resource),
+            grouped(Dimension::Feature),
+            windows,
+            windows,
+            true,
+            true,
+        ];
+        let columns = AGGREGATE_COLUMNS.iter().zip(there);
+        let columns = columns.filter(|(_, there)| *there);
+        columns.map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn answer(&self, answer: Answer) -> Result<AggregateList, QueryError> {

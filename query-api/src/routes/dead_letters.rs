@@ -101,7 +101,9 @@ fn hint(code: &str) -> &'static str {
         "broken_envelope" => {
             "The message is damaged and nothing can be read of it: look after the broker's disk, ask the producers to send again, and discard it."
         }
-        "malformed_record" => "Nothing can be read of it: ask its producer to send it again, and discard it.",
+        "malformed_record" => {
+            "Nothing can be read of it: ask its producer to send it again, and discard it."
+        }
         _ => "See `detail`.",
     }
 }
@@ -178,7 +180,8 @@ async fn replay(
         trace_id: trace.trace_id,
     };
     let clerk = clerk(&caller, request_id);
-    let replayed = dead_letters::replay(&state.store, log, letter_id(&id)?, changes, &clerk).await?;
+    let replayed =
+        dead_letters::replay(&state.store, log, letter_id(&id)?, changes, &clerk).await?;
     let receipt = receipt::seal(&state.receipts, &[replayed.part]);
     let header = [(METER_RECEIPT, receipt.clone())];
     let answer = Replayed {

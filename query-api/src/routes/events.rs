@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use metering_core::aggregate::{DAY_MINUTES, QUARTER_MINUTES, day_start, quarter_start};
 use metering_core::event::as_rfc3339;
 use metering_core::limits::MAX_FUTURE_SKEW;
 use metering_core::{Event, RecordPosition};
 use metering_store::events::{self, Filter, Traced};
+use metering_store::sqlx::{self, PgConnection};
 use serde::Serialize;
 use service_kit::clock;
 use utoipa::ToSchema;
@@ -18,7 +20,22 @@ use uuid::Uuid;
 use super::{DEFAULT_LIMIT, MAX_LIMIT, Reader, take_metadata};
 use crate::cursor::{self, Cursor, Fingerprint};
 use crate::error::QueryError;
+use crate::export::{self, Pages};
+use crate::format::{Format, TableFormat};
 use crate::state::QueryState;
+
+/// Events of an export that are in memory at one time: 17 MB if all have as much metadata as there may
+/// be, usually less than one.
+const EXPORT_PAGE: u32 = 2000;
+const EVENT_COLUMNS: &[&str] = &[
+    "id",
+    "tenant_id",
+    "resource",
+    "feature",
+    "quantity",
+    "timestamp",
+    "metadata",
+];
 
 pub(super) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new()
@@ -67,7 +84,10 @@ struct Counted {
 /// Newest first, those between `from` and `to`; without them, of the last 24 hours. Only events that
 /// count are here. A page may be short and have a `next_cursor` all the same; the end is where that
 /// is null. All pages show what there was when the first one was read. A condition on metadata is
-/// written `metadata.KEY=VALUE`, at most eight times. Needs the scope `read`.
+/// written `metadata.KEY=VALUE`, at most eight times. With `Accept: application/x-ndjson` or `text/csv`
+/// all of them come in one answer, without `limit` and `cursor`; if it breaks off, it is not whole.
+/// In CSV, a text that a spreadsheet would take for a formula has a `'` before it. Needs the scope
+/// `read`.
 #[utoipa::path(
     get, path = "/v1/meter/events", operation_id = "list_events", tag = "Events",
     params(
@@ -76,18 +96,29 @@ struct Counted {
         ("feature" = Option<String>, Query, max_length = 128),
         ("from" = Option<DateTime<Utc>>, Query, description = "From this time on"),
         ("to" = Option<DateTime<Utc>>, Query, description = "Before this time"),
+        ("columns" = Option<String>, Query, description = "Of an export: members of an event and `metadata.KEY`, separated by commas"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Events of a page; 100 unless said"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same filters"),
         ("receipt" = Option<String>, Query, description = "As `Meter-Receipt`"),
         ("Meter-Receipt" = Option<String>, Header, description = "Of a 202: the answer includes its events"),
     ),
-    responses((status = 200, description = "A page.", body = EventList)),
+    responses((status = 200, description = "A page, or all.", content(
+        (EventList = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"),
+    ))),
 )]
 async fn list(
     State(state): State<QueryState>,
+    format: Format,
     reader: Reader,
-) -> Result<Json<EventList>, QueryError> {
-    let Some(listing) = Listing::parse(reader, &state, clock::now())? else {
+) -> Result<Response, QueryError> {
+    match format {
+        Format::Json => Ok(page(&state, reader).await?.into_response()),
+        Format::Table(table) => export(&state, reader, table).await,
+    }
+}
+
+async fn page(state: &QueryState, reader: Reader) -> Result<Json<EventList>, QueryError> {
+    let Some(listing) = Listing::parse(reader, state, clock::now())? else {
         return Ok(Json::default());
     };
     let mut conn = state.store.pool().acquire().await?;
@@ -109,6 +140,57 @@ async fn list(
     });
     let data = page.events;
     Ok(Json(EventList { data, next_cursor }))
+}
+
+/// All events of the filters, a page at a time.
+async fn export(
+    state: &QueryState,
+    Reader { caller, mut params }: Reader,
+    table: TableFormat,
+) -> Result<Response, QueryError> {
+    let columns = export::columns(&mut params, EVENT_COLUMNS, true)?;
+    let all = || {
+        EVENT_COLUMNS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect()
+    };
+    let columns = columns.unwrap_or_else(all);
+    let (names, metadata) = (params.take_names(&caller)?, take_metadata(&mut params)?);
+    let (from, to) = params.take_range(clock::now() + MAX_FUTURE_SKEW)?;
+    params.finish("tenant_id, resource, feature, from, to, metadata.KEY, columns and receipt")?;
+    let listing = match names {
+        Some(names) => {
+            let filter = Filter {
+                names,
+                from,
+                to,
+                metadata,
+            };
+            let mut conn = state.store.pool().acquire().await?;
+            Some(events::Listing::new(filter, events::pins(&mut conn).await?))
+        }
+        None => None,
+    };
+    let pages = EventPages { listing };
+    export::answer(state, caller, ("events", table, columns), pages)
+}
+
+struct EventPages {
+    /// `None`: the caller asks for a tenant that it may not see.
+    listing: Option<events::Listing>,
+}
+
+impl Pages for EventPages {
+    type Row = Event;
+
+    async fn next(&mut self, conn: &mut PgConnection) -> Result<Option<Vec<Event>>, sqlx::Error> {
+        let Some(listing) = &mut self.listing else {
+            return Ok(None);
+        };
+        let page = listing.next(conn, EXPORT_PAGE).await?;
+        Ok(page.map(|page| page.events))
+    }
 }
 
 /// A parsed request for a page.

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod audit;
+mod dead_letters;
 mod events;
 mod keys;
 mod stream;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<QueryState> {
         .merge(stream::router())
         .merge(aggregates::router())
         .merge(tenants::router())
+        .merge(dead_letters::router())
         .merge(keys::router())
         .merge(audit::router())
 }

@@ -197,6 +197,7 @@ async fn show(
         group_by: &[],
         names: &names,
         top: None,
+        after: None,
         max_rows: u32::MAX,
     };
     let usage = aggregates::list(&mut conn, &question).await?;

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod events;
+mod exports;
 mod hang_up;
 mod keys;
 mod parameters;

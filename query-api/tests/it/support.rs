@@ -10,7 +10,9 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, Utc};
 use metering_core::aggregate::{day_start, key_bucket};
 use metering_log::keys::KeyBucket;
-use metering_log::{NatsBackend, NatsConfig};
+use metering_log::{
+    MemoryBackend, NatsBackend, NatsConfig, Publisher, PublisherConfig, SharedBackend,
+};
 use metering_store::{Store, event_key, sqlx, usage_event};
 use query_api::{Config, QueryBroker, QueryState};
 use serde_json::Value;
@@ -104,11 +106,23 @@ async fn new_broker() -> QueryBroker {
     let backend = Box::pin(NatsBackend::connect(config)).await.unwrap();
     let name = format!("KEYS_{}", Uuid::new_v4().simple());
     let bucket = KeyBucket::open(backend.client(), &name, 1).await.unwrap();
+    // Streams are shared by all tests on a broker, so here the log is in memory.
+    let log: SharedBackend = Arc::new(MemoryBackend::new());
+    log.ensure(0).await.unwrap();
+    let config = PublisherConfig {
+        generation: 1,
+        partitions: 1,
+        boot_id: Uuid::new_v4(),
+        publish_timeout: Duration::from_secs(2),
+        clock: service_kit::clock::now,
+    };
+    let publisher = Publisher::start(log.clone(), config, CancellationToken::new());
     let keys = Keys::default();
     // Nobody watches them here.
     keys.confirm(Instant::now() + Duration::from_hours(1));
     QueryBroker {
-        log: Arc::new(backend),
+        log,
+        publisher: publisher.await.unwrap(),
         bucket,
         keys,
     }

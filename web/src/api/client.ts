@@ -42,16 +42,23 @@ interface Request {
   body?: unknown;
   /** Instead of the session's. */
   key?: string;
-  /** Wait for what this receipt stands for. */
-  receipt?: string;
+  headers?: Record<string, string>;
   signal?: AbortSignal;
 }
 
-/** Asks meterd. Errors: [`ApiProblem`], [`Unreachable`]; a key that is no longer valid ends the session. */
+/** Asks meterd for JSON. Errors: as [`send`]. */
 export async function request<T>(path: string, options: Request = {}): Promise<T> {
+  const response = await send(path, options);
+  return parsed(await response.text()) as T;
+}
+
+/**
+ * Asks meterd; the answer's status is 2xx. Errors: [`ApiProblem`], [`Unreachable`]; a key that is no longer
+ * valid ends the session.
+ */
+export async function send(path: string, options: Request): Promise<Response> {
   const key = options.key ?? session.get();
-  const headers = new Headers({ Authorization: `Bearer ${key}` });
-  if (options.receipt) headers.set("Meter-Receipt", options.receipt);
+  const headers = new Headers({ ...options.headers, Authorization: `Bearer ${key}` });
   const init: RequestInit = { method: options.method ?? "GET", headers, cache: "no-store" };
   if (options.signal) init.signal = options.signal;
   if (options.body !== undefined) {
@@ -59,7 +66,7 @@ export async function request<T>(path: string, options: Request = {}): Promise<T
     init.body = JSON.stringify(options.body);
   }
   const response = await answer(toUrl(path, options.query), init);
-  if (response.ok) return parsed(await response.text()) as T;
+  if (response.ok) return response;
   const problem = await toProblem(response);
   if (problem.status === 401 && options.key === undefined && key === session.get()) session.set(null);
   throw problem;

@@ -25,6 +25,7 @@ export default function CommandPalette({
   const zone = useZone();
   const shown = from && to ? { from, to } : range ? { range } : {};
   const tenants = useQuery(tenantsQuery({ range: shown, zone, filters: {} }));
+  const names = tenants.data?.current.data.slice(0, 200).flatMap((row) => row.tenant_id ?? []) ?? [];
   const run = (action: () => unknown) => () => {
     onOpenChange(false);
     action();
@@ -69,12 +70,12 @@ export default function CommandPalette({
               ))}
             </Group>
             <Group heading="Tenants">
-              {tenants.data?.current.data.slice(0, 200).map(({ tenant_id = "" }) => (
+              {names.map((tenant) => (
                 <Item
-                  key={tenant_id}
-                  onSelect={run(() => navigate({ to: "/tenants/$tenant", params: { tenant: tenant_id } }))}
+                  key={tenant}
+                  onSelect={run(() => navigate({ to: "/tenants/$tenant", params: { tenant } }))}
                 >
-                  {tenant_id}
+                  {tenant}
                 </Item>
               ))}
             </Group>

@@ -9,7 +9,7 @@ import {
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, type RefObject, type UIEventHandler, useEffect, useRef } from "react";
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from "@/components/ui/table";
 import { cn } from "@/lib/utils";
 
@@ -50,6 +50,8 @@ export function DataTable<Row extends object>({
   onEnd,
   footer,
   className,
+  box: given,
+  onScroll,
 }: {
   label: string;
   rows: Row[];
@@ -61,6 +63,9 @@ export function DataTable<Row extends object>({
   onEnd?: () => void;
   footer?: ReactNode;
   className?: string;
+  /** What scrolls. */
+  box?: RefObject<HTMLElement | null>;
+  onScroll?: UIEventHandler<HTMLElement>;
 }) {
   const table = useTable({
     features,
@@ -70,7 +75,8 @@ export function DataTable<Row extends object>({
     state: { sorting: sorting ? [sorting] : [], columnVisibility: visible ?? {} },
     enableSorting: onSort !== undefined,
   });
-  const box = useRef<HTMLElement>(null);
+  const own = useRef<HTMLElement>(null);
+  const box = given ?? own;
   const sorted = table.getRowModel().rows;
   const virtual = useVirtualizer({
     count: sorted.length,
@@ -89,6 +95,7 @@ export function DataTable<Row extends object>({
   return (
     <section
       ref={box}
+      {...(onScroll && { onScroll })}
       tabIndex={0}
       aria-label={label}
       className={cn("max-h-[calc(100dvh-14rem)] min-h-40 overflow-auto", className)}

@@ -5,6 +5,7 @@ import {
   ChartNoAxesCombined,
   KeyRound,
   LogOut,
+  MailWarning,
   Menu,
   Monitor,
   Moon,
@@ -30,6 +31,7 @@ export const PAGES = [
   { to: "/", label: "Dashboard", icon: ChartNoAxesCombined },
   { to: "/tenants", label: "Tenants", icon: Building2 },
   { to: "/events", label: "Events", icon: Activity },
+  { to: "/dead-letters", label: "Dead letters", icon: MailWarning },
   { to: "/keys", label: "API keys", icon: KeyRound },
   { to: "/start", label: "Get started", icon: Rocket },
 ] as const;

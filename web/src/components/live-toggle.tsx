@@ -8,10 +8,15 @@ const live = createStore(true);
 
 /** How often what is shown is asked for again; `false` while paused. */
 export function useLiveInterval(ms = INTERVAL_MS): number | false {
-  return useStore(live) ? ms : false;
+  return useLive() ? ms : false;
 }
 
-export function LiveToggle() {
+export function useLive(): boolean {
+  return useStore(live);
+}
+
+/** `waiting`: how much has happened while it is paused, where that is known. */
+export function LiveToggle({ waiting = 0 }: { waiting?: number }) {
   const on = useStore(live);
   return (
     <Button
@@ -23,7 +28,7 @@ export function LiveToggle() {
       onClick={() => live.set(!on)}
     >
       {on ? <Pause aria-hidden /> : <Play aria-hidden />}
-      {on ? "Live" : "Paused"}
+      {on ? "Live" : waiting > 0 ? `Paused, ${waiting.toLocaleString("en")} new` : "Paused"}
     </Button>
   );
 }

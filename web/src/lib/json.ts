@@ -1,15 +1,9 @@
 import { isInteger, isSafeNumber, LosslessNumber, parse, stringify } from "lossless-json";
 
 /** JSON as meterd sends it: no digit of a number is lost. */
-export type Json =
-  | null
-  | boolean
-  | string
-  | number
-  | bigint
-  | LosslessNumber
-  | Json[]
-  | { [key: string]: Json };
+export type Json = null | boolean | string | number | bigint | LosslessNumber | Json[] | JsonObject;
+
+export type JsonObject = { [key: string]: Json };
 
 export function parseJson(text: string): Json {
   return parse(text, undefined, parseNumber) as Json;
@@ -24,12 +18,12 @@ export function formatJson(value: Json): string {
   return stringify(value, undefined, 2) ?? "null";
 }
 
-export function isContainer(value: Json): value is Json[] | { [key: string]: Json } {
+export function isContainer(value: Json): value is Json[] | JsonObject {
   return typeof value === "object" && value !== null && !(value instanceof LosslessNumber);
 }
 
 /** Its members, in order; an array's are named by their index. */
-export function members(value: Json[] | { [key: string]: Json }): [string, Json][] {
+export function members(value: Json[] | JsonObject): [string, Json][] {
   return Object.entries(value);
 }
 

@@ -1,49 +1,56 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { Columns3 } from "lucide-react";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import type { UsageEvent } from "@/api/types";
 import { DataTable } from "@/components/data-table";
 import { Explain } from "@/components/explain";
+import { ExportMenu } from "@/components/export-menu";
 import { FilterBar } from "@/components/filter-bar";
-import { LiveToggle, useLiveInterval } from "@/components/live-toggle";
+import { LiveToggle, useLive } from "@/components/live-toggle";
 import { Page } from "@/components/page";
 import { Panel } from "@/components/panel";
 import { RangePicker } from "@/components/range-picker";
 import { Button } from "@/components/ui/button";
-import {
-  DropdownMenu,
-  DropdownMenuCheckboxItem,
-  DropdownMenuContent,
-  DropdownMenuTrigger,
-} from "@/components/ui/dropdown-menu";
 import { Empty, EmptyDescription, EmptyTitle } from "@/components/ui/empty";
-import { Input } from "@/components/ui/input";
-import { eventsQuery, eventsRequest, isMetadataFilter } from "@/features/events/api";
-import { COLUMN_IDS, COLUMNS, eventColumns, formatColumns, parseColumns } from "@/features/events/columns";
+import { eventsQuery, eventsRequest } from "@/features/events/api";
+import { COLUMN_IDS, eventColumns, formatColumns, parseColumns } from "@/features/events/columns";
+import { ColumnMenu, MetadataFilter } from "@/features/events/controls";
 import { EventSheet } from "@/features/events/event-sheet";
+import { useTail } from "@/features/events/tail";
+import { Missed, News } from "@/features/events/tail-status";
 import { useSubject } from "@/features/subject";
 import { useSetSearch } from "@/lib/search";
 
 const route = getRouteApi("/app/events");
 
-/** Between two looks for newer events. */
-const LOOK_MS = 500;
-
 export function Events() {
   const subject = useSubject();
   const { metadata, columns, open, of } = route.useSearch();
   const setSearch = useSetSearch();
-  const refetchInterval = useLiveInterval(LOOK_MS);
-  const query = useInfiniteQuery({
-    ...eventsQuery(subject, metadata),
-    // Whoever has scrolled on reads: nothing moves under their eyes.
-    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? false : refetchInterval),
-  });
+  const options = useMemo(() => eventsQuery(subject, metadata), [subject, metadata]);
+  const query = useInfiniteQuery(options);
+  const queries = useQueryClient();
+  const { refetch } = query;
+  const relist = useCallback(async () => {
+    // Pages further down come again when they are scrolled to.
+    queries.setQueryData(options.queryKey, (list) => list && firstPage(list));
+    return (await refetch()).isSuccess;
+  }, [queries, options, refetch]);
+  const box = useRef<HTMLElement>(null);
+  const [scrolled, setScrolled] = useState(false);
+  // Other events are another list, which begins at its top.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what changes them, not what is read
+  useEffect(() => setScrolled(false), [options]);
+  const live = useLive();
+  const tail = useTail(subject, metadata, !live || scrolled, relist);
   const { fetchNextPage, hasNextPage, isFetchingNextPage, isFetchNextPageError } = query;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage();
   }, [fetchNextPage, hasNextPage, isFetchingNextPage, isFetchNextPageError]);
-  const rows = useMemo(() => query.data?.pages.flatMap((page) => page.data) ?? [], [query.data]);
+  const rows = useMemo(
+    () => distinct([...tail.rows, ...(query.data?.pages.flatMap((page) => page.data) ?? [])]),
+    [tail.rows, query.data],
+  );
   const shown = useMemo(() => eventColumns(subject.zone), [subject.zone]);
   const visible = parseColumns(columns);
   return (
@@ -51,7 +58,7 @@ export function Events() {
       title="Events"
       controls={
         <>
-          <LiveToggle />
+          <LiveToggle waiting={tail.waitingCount} />
           <RangePicker />
         </>
       }
@@ -60,6 +67,7 @@ export function Events() {
         <FilterBar subject={subject} />
         <MetadataFilter value={metadata ?? ""} onChange={(text) => setSearch({ metadata: text })} />
       </div>
+      {tail.missed && <Missed reason={tail.missed} onDismiss={tail.dismiss} />}
       <Panel
         title="Newest first"
         query={query}
@@ -72,6 +80,21 @@ export function Events() {
         }
         actions={
           <>
+            <News
+              tail={tail}
+              waits={live && scrolled}
+              onShow={() => box.current?.scrollTo({ top: 0, behavior: "instant" })}
+            />
+            <ExportMenu
+              what="these events"
+              request={() => {
+                const { path, query } = eventsRequest(subject, metadata, new Date());
+                return {
+                  path,
+                  query: { ...query, columns: COLUMN_IDS.filter((id) => visible[id]).join(",") },
+                };
+              }}
+            />
             <ColumnMenu visible={visible} onChange={(next) => setSearch({ columns: formatColumns(next) })} />
             <Explain
               what="this list"
@@ -85,8 +108,10 @@ export function Events() {
           <DataTable
             label="Events, newest first"
             className="-mx-4 -mb-4"
+            box={box}
+            onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 0)}
             rows={rows}
-            rowKey={(event) => `${event.tenant_id} ${event.id}`}
+            rowKey={eventKey}
             columns={shown}
             visible={visible}
             onEnd={more}
@@ -113,71 +138,15 @@ export function Events() {
   );
 }
 
-function ColumnMenu({
-  visible,
-  onChange,
-}: {
-  visible: ReturnType<typeof parseColumns>;
-  onChange: (visible: ReturnType<typeof parseColumns>) => void;
-}) {
-  return (
-    <DropdownMenu>
-      <DropdownMenuTrigger asChild>
-        <Button variant="outline" size="sm">
-          <Columns3 aria-hidden /> Columns
-        </Button>
-      </DropdownMenuTrigger>
-      <DropdownMenuContent align="end">
-        {COLUMN_IDS.filter((id) => id !== "timestamp").map((id) => (
-          <DropdownMenuCheckboxItem
-            key={id}
-            checked={visible[id]}
-            // Several can be changed without opening it again.
-            onSelect={(event) => event.preventDefault()}
-            onCheckedChange={(checked) => onChange({ ...visible, [id]: checked })}
-          >
-            {COLUMNS[id]}
-          </DropdownMenuCheckboxItem>
-        ))}
-      </DropdownMenuContent>
-    </DropdownMenu>
-  );
+function eventKey(event: UsageEvent): string {
+  return `${event.tenant_id} ${event.id}`;
 }
 
-function MetadataFilter({
-  value,
-  onChange,
-}: {
-  value: string;
-  onChange: (text: string | undefined) => void;
-}) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  const trimmed = text.trim();
-  const wrong = trimmed !== "" && !isMetadataFilter(trimmed);
-  const apply = () => {
-    if (!wrong && trimmed !== value) onChange(trimmed || undefined);
-  };
-  return (
-    <form
-      className="min-w-40 flex-1 sm:max-w-64"
-      onSubmit={(event) => {
-        event.preventDefault();
-        apply();
-      }}
-    >
-      <Input
-        type="search"
-        className="h-8 font-mono text-xs"
-        aria-label="Metadata, as key=value"
-        aria-invalid={wrong}
-        placeholder="metadata: key=value"
-        title="Events whose metadata has this value at this key"
-        spellCheck={false}
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-        onBlur={apply}
-      />
-    </form>
-  );
+/** An event that came by the stream is in the list as well once that is read. */
+function distinct(events: UsageEvent[]): UsageEvent[] {
+  return [...new Map(events.map((event) => [eventKey(event), event])).values()];
+}
+
+function firstPage<Page, Param>({ pages, pageParams }: InfiniteData<Page, Param>): InfiniteData<Page, Param> {
+  return { pages: pages.slice(0, 1), pageParams: pageParams.slice(0, 1) };
 }

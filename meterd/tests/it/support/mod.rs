@@ -1,6 +1,7 @@
 //! A `meterd up` of one's own, on free ports and in a temporary directory.
 
 pub(crate) mod deployment;
+pub(crate) mod letters;
 pub(crate) mod live;
 mod process;
 pub(crate) mod proxy;

@@ -30,6 +30,10 @@ export function DropdownMenuContent({
   );
 }
 
+export function DropdownMenuItem({ className, ...props }: ComponentProps<typeof MenuPrimitive.Item>) {
+  return <MenuPrimitive.Item data-slot="dropdown-menu-item" className={cn(item, className)} {...props} />;
+}
+
 export function DropdownMenuCheckboxItem({
   className,
   children,

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Explain } from "@/components/explain";
+import { ExportMenu } from "@/components/export-menu";
 import { useLiveInterval } from "@/components/live-toggle";
 import { Panel } from "@/components/panel";
 import { Button } from "@/components/ui/button";
@@ -64,6 +65,7 @@ export function Trend({
           <Button variant="outline" size="sm" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
             {asTable ? "As chart" : "As table"}
           </Button>
+          <ExportMenu what="usage over time" request={() => trendRequest(subject, window, new Date())} />
           <Explain
             what="the trend"
             explanation={`The sum of quantities in each ${window} of the range, its edges by the clock of ${subject.zone}.`}

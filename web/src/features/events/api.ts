@@ -19,16 +19,24 @@ export function isMetadataFilter(text: string): boolean {
   return Object.keys(metadataFilter(text)).length > 0;
 }
 
-export function eventsRequest({ range, zone, filters }: Subject, metadata: string | undefined, now: Date) {
+/** Which events, whenever they were: what the list and the stream both ask for. */
+export function conditions({ filters }: Subject, metadata: string | undefined): Query {
+  return {
+    tenant_id: filters.tenant,
+    resource: filters.resource,
+    feature: filters.feature,
+    ...metadataFilter(metadata),
+  };
+}
+
+export function eventsRequest(subject: Subject, metadata: string | undefined, now: Date) {
+  const { range, zone } = subject;
   const { from, to } = resolveRange(range, zone, now);
   const query: Query = {
     from: from.toISOString(),
     // Until now means: what a clock that is a little ahead has sent, too.
     ...(range.to ? { to: to.toISOString() } : {}),
-    tenant_id: filters.tenant,
-    resource: filters.resource,
-    feature: filters.feature,
-    ...metadataFilter(metadata),
+    ...conditions(subject, metadata),
   };
   return { path: EVENTS, query };
 }

@@ -1,16 +1,9 @@
 import { infiniteQueryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { request } from "@/api/client";
-import type { ApiKey, ApiKeyList, CreatedApiKey, Scope } from "@/api/types";
+import type { ApiKey, ApiKeyList, CreatedApiKey, NewKey } from "@/api/types";
 
 const KEYS = "/v1/meter/keys";
 const QUERY_KEY = ["keys"];
-
-export interface NewKey {
-  name: string;
-  scopes: Scope[];
-  tenant_id?: string;
-  expires_at?: string;
-}
 
 export function keysQuery() {
   return infiniteQueryOptions({

@@ -1,56 +1,55 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { request } from "@/api/client";
-import type { Alert, Decision, LimitUse, Quota } from "@/api/types";
+import { ApiProblem, request } from "@/api/client";
+import type { AlertList, Consumption, NewQuota, Quota, QuotaList, TenantDetail } from "@/api/types";
 
 const QUOTAS = "/v1/meter/quotas";
 const QUERY_KEY = ["quotas"];
+const DAY_MS = 86_400_000;
 /** The tenant or feature of a quota for each of them. */
 export const ANY = "*";
 
-export type NewQuota = Pick<Quota, "tenant_id" | "feature" | "limit" | "period" | "enforcement"> & {
-  resource?: string;
-  name?: string;
-  timezone?: string;
-  alert_threshold?: number;
-};
-
 export interface QuotaUse {
   quota: Quota;
-  /** Missing where the quota counts each feature of its own. */
-  use: LimitUse | undefined;
+  /** Missing where the tenant has used nothing of a quota of every tenant. */
+  use: Consumption | undefined;
 }
 
-/** The quotas of a tenant and of every tenant, with what this one has used of them. */
+/** The quotas of a tenant and of every tenant, with what this one has used of them; for each feature a row. */
 export function quotasQuery(tenant: string) {
   return queryOptions({
     queryKey: [...QUERY_KEY, tenant],
     queryFn: async ({ signal }): Promise<QuotaUse[]> => {
-      const { data } = await request<{ data: Quota[] }>(QUOTAS, { signal });
-      const quotas = data.filter(({ tenant_id }) => tenant_id === tenant || tenant_id === ANY);
-      return Promise.all(quotas.map(async (quota) => ({ quota, use: await used(tenant, quota, signal) })));
+      const [{ data }, uses] = await Promise.all([
+        request<QuotaList>(QUOTAS, { signal }),
+        consumption(tenant, signal),
+      ]);
+      return data
+        .filter(({ tenant_id }) => tenant_id === tenant || tenant_id === ANY)
+        .flatMap((quota): QuotaUse[] => {
+          const mine = uses.filter(({ quota_id }) => quota_id === quota.id);
+          return mine.length > 0 ? mine.map((use) => ({ quota, use })) : [{ quota, use: undefined }];
+        });
     },
   });
 }
 
-/** Asks as a program asks that is about to use one more, and takes nothing. */
-async function used(tenant: string, quota: Quota, signal: AbortSignal): Promise<LimitUse | undefined> {
-  if (quota.feature === ANY) return undefined;
-  const body = {
-    tenant_id: tenant,
-    feature: quota.feature,
-    ...(quota.resource && { resource: quota.resource }),
-    quantity: 1,
-    mode: "check",
-  };
-  const { limits } = await request<Decision>("/v1/meter/validate", { method: "POST", body, signal });
-  return limits.find(({ quota_id }) => quota_id === quota.id);
+/** Of a tenant that has sent nothing yet: nothing. */
+async function consumption(tenant: string, signal: AbortSignal): Promise<Consumption[]> {
+  const path = `/v1/meter/tenants/${encodeURIComponent(tenant)}`;
+  // Its quotas are those of now; the days, which it has as well, are not wanted.
+  const query = { from: new Date(Date.now() - DAY_MS).toISOString() };
+  try {
+    return (await request<TenantDetail>(path, { query, signal })).quotas;
+  } catch (error) {
+    if (error instanceof ApiProblem && error.status === 404) return [];
+    throw error;
+  }
 }
 
 export function alertsQuery(tenant: string) {
   return queryOptions({
     queryKey: ["alerts", tenant],
-    queryFn: ({ signal }) =>
-      request<{ data: Alert[] }>("/v1/meter/alerts", { query: { tenant_id: tenant }, signal }),
+    queryFn: ({ signal }) => request<AlertList>("/v1/meter/alerts", { query: { tenant_id: tenant }, signal }),
   });
 }
 

@@ -1,11 +1,14 @@
 import { type FormEvent, useId, useState } from "react";
-import { ENFORCEMENTS, PERIODS, type Quota } from "@/api/types";
+import type { Enforcement, Period, Quota } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Dialog, DialogContent, DialogDescription, DialogFooter, DialogTitle } from "@/components/ui/dialog";
 import { Input } from "@/components/ui/input";
 import { Label } from "@/components/ui/label";
 import { NativeSelect } from "@/components/ui/native-select";
 import { usePutQuota } from "./api";
+
+const PERIODS: Period[] = ["minutely", "hourly", "daily", "weekly", "monthly", "yearly", "lifetime"];
+const ENFORCEMENTS: Enforcement[] = ["hard", "soft", "shadow"];
 
 /** Sets a quota of a tenant, or changes one. Feature and period are what it is known by. */
 export function QuotaDialog({
@@ -20,8 +23,8 @@ export function QuotaDialog({
   const put = usePutQuota();
   const [feature, setFeature] = useState(quota?.feature ?? "");
   const [limit, setLimit] = useState(String(quota?.limit ?? ""));
-  const [period, setPeriod] = useState(quota?.period ?? "monthly");
-  const [enforcement, setEnforcement] = useState(quota?.enforcement ?? "hard");
+  const [period, setPeriod] = useState((quota?.period ?? "monthly") as Period);
+  const [enforcement, setEnforcement] = useState((quota?.enforcement ?? "hard") as Enforcement);
   const [threshold, setThreshold] = useState(String(quota?.alert_threshold ?? ""));
   const ids = { feature: useId(), limit: useId(), period: useId(), enforcement: useId(), threshold: useId() };
   const submit = (event: FormEvent) => {
@@ -30,6 +33,7 @@ export function QuotaDialog({
       name: quota.name,
       timezone: quota.timezone,
       ...(quota.resource && { resource: quota.resource }),
+      ...(quota.anchor && { anchor: quota.anchor }),
     };
     put.mutate(
       {
@@ -74,7 +78,7 @@ export function QuotaDialog({
             id={ids.period}
             disabled={quota !== undefined}
             value={period}
-            onChange={(event) => setPeriod(event.target.value as typeof period)}
+            onChange={(event) => setPeriod(event.target.value as Period)}
           >
             {PERIODS.map((name) => (
               <option key={name}>{name}</option>
@@ -84,7 +88,7 @@ export function QuotaDialog({
           <NativeSelect
             id={ids.enforcement}
             value={enforcement}
-            onChange={(event) => setEnforcement(event.target.value as typeof enforcement)}
+            onChange={(event) => setEnforcement(event.target.value as Enforcement)}
           >
             {ENFORCEMENTS.map((name) => (
               <option key={name}>{name}</option>

@@ -1,9 +1,11 @@
 import { Link } from "@tanstack/react-router";
+import type { TenantUsage } from "@/api/types";
 import { type Column, NUMERIC } from "@/components/data-table";
 import type { Compared } from "@/features/usage";
 import { change, formatChange, formatExact, formatShare, type Quantity, share } from "@/lib/number";
+import { formatInstant } from "@/lib/time";
 
-export interface TenantUsage {
+export interface RankedTenant {
   tenant: string;
   usage: Quantity;
   events: Quantity;
@@ -14,18 +16,19 @@ export interface TenantUsage {
 }
 
 /** Tenants of the range, and those of the range before that have gone quiet. */
-export function tenantUsage({ current, previous }: Compared): TenantUsage[] {
-  const before = new Map(previous.data.map((row) => [row.tenant_id, row.total_quantity]));
+export function rankedTenants({ current, previous }: Compared): RankedTenant[] {
+  const before = new Map(previous.data.map((row) => [row.tenant_id ?? "", row.total_quantity]));
   const total = current.totals?.total_quantity ?? 0;
-  const active = current.data.map((row): TenantUsage => {
-    const { tenant_id: tenant = "", total_quantity: usage, event_count: events } = row;
+  const active = current.data.map((row): RankedTenant => {
+    const { total_quantity: usage, event_count: events } = row;
+    const tenant = row.tenant_id ?? "";
     const earlier = before.get(tenant) ?? 0;
     before.delete(tenant);
     const ratio = change(usage, earlier) ?? (Number(usage) === 0 ? 0 : Number.POSITIVE_INFINITY);
     return { tenant, usage, events, share: share(usage, total), before: earlier, change: ratio };
   });
   const quiet = [...before].map(
-    ([tenant = "", earlier]): TenantUsage => ({
+    ([tenant, earlier]): RankedTenant => ({
       tenant,
       usage: 0,
       events: 0,
@@ -37,21 +40,25 @@ export function tenantUsage({ current, previous }: Compared): TenantUsage[] {
   return [...active, ...quiet];
 }
 
-export const TENANT_COLUMNS: Column<TenantUsage>[] = [
+function ToTenant({ tenant }: { tenant: string }) {
+  return (
+    <Link
+      to="/tenants/$tenant"
+      params={{ tenant }}
+      title={tenant}
+      className="font-medium outline-none after:absolute after:inset-0 focus-visible:underline"
+    >
+      {tenant}
+    </Link>
+  );
+}
+
+export const RANKED_COLUMNS: Column<RankedTenant>[] = [
   {
     accessorKey: "tenant",
     header: "Tenant",
     sortFn: "basic",
-    cell: ({ row: { original } }) => (
-      <Link
-        to="/tenants/$tenant"
-        params={{ tenant: original.tenant }}
-        title={original.tenant}
-        className="font-medium outline-none after:absolute after:inset-0 focus-visible:underline"
-      >
-        {original.tenant}
-      </Link>
-    ),
+    cell: ({ row: { original } }) => <ToTenant tenant={original.tenant} />,
   },
   {
     accessorKey: "usage",
@@ -102,3 +109,31 @@ export const TENANT_COLUMNS: Column<TenantUsage>[] = [
       Number.isFinite(original.change) ? formatChange(original.change) : "new",
   },
 ];
+
+export function listedColumns(zone: string): Column<TenantUsage>[] {
+  return [
+    {
+      accessorKey: "tenant_id",
+      header: "Tenant",
+      cell: ({ row: { original } }) => <ToTenant tenant={original.tenant_id} />,
+    },
+    {
+      accessorKey: "total_quantity",
+      header: "Usage",
+      meta: NUMERIC,
+      cell: ({ row: { original } }) => formatExact(original.total_quantity),
+    },
+    {
+      accessorKey: "event_count",
+      header: "Events",
+      meta: NUMERIC,
+      cell: ({ row: { original } }) => formatExact(original.event_count),
+    },
+    {
+      accessorKey: "last_seen",
+      header: "Last seen",
+      meta: NUMERIC,
+      cell: ({ row: { original } }) => formatInstant(original.last_seen, zone),
+    },
+  ];
+}

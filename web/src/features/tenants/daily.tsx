@@ -3,6 +3,7 @@ import { useMemo } from "react";
 import type { AggregateRow } from "@/api/types";
 import { type Column, DataTable, NUMERIC } from "@/components/data-table";
 import { Explain } from "@/components/explain";
+import { ExportMenu } from "@/components/export-menu";
 import { useLiveInterval } from "@/components/live-toggle";
 import { Panel } from "@/components/panel";
 import { type Subject, trendQuery, trendRequest } from "@/features/usage";
@@ -14,17 +15,21 @@ export function Daily({ subject }: { subject: Subject }) {
   const query = useQuery({ ...trendQuery(subject, "day", false), refetchInterval: useLiveInterval() });
   const days = useMemo(() => query.data?.current.data.toReversed() ?? [], [query.data]);
   const columns = useMemo(() => dayColumns(days, subject.zone), [days, subject.zone]);
+  const request = () => trendRequest(subject, "day", new Date());
   return (
     <Panel
       title="Daily breakdown"
       query={query}
       isEmpty={({ current }) => Number(current.totals?.event_count ?? 0) === 0}
       actions={
-        <Explain
-          what="the daily breakdown"
-          explanation={`The sum of quantities on each day of the range, by the clock of ${subject.zone}.`}
-          request={() => trendRequest(subject, "day", new Date())}
-        />
+        <>
+          <ExportMenu what="the daily breakdown" request={request} />
+          <Explain
+            what="the daily breakdown"
+            explanation={`The sum of quantities on each day of the range, by the clock of ${subject.zone}.`}
+            request={request}
+          />
+        </>
       }
     >
       {() => (
