@@ -43,7 +43,7 @@ use crate::state::State;
 ///
 /// Errors: settings that cannot work, or a schema of another version. Postgres or the broker being
 /// away later is no error; the worker waits and goes on.
-pub async fn run(
+pub fn run(
     config: Config,
     log: SharedBackend,
     publisher: Publisher,
@@ -51,9 +51,7 @@ pub async fn run(
     health: &Health,
     metrics: &Metrics,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    config.validate()?;
-    store.check_schema().await?;
+) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
     let books = Books::default();
     books.export(metrics);
     let spans = metrics.spans.clone();
@@ -63,10 +61,17 @@ pub async fn run(
         log,
         publisher,
         store,
+        // Before it runs: whoever waits for all parts must not miss one that has not begun.
         alarms: Alarms::new(health.part("worker"), metrics.alarm.clone()),
         metrics,
         spans,
     };
+    work(state, books, shutdown)
+}
+
+async fn work(state: State, books: Books, shutdown: CancellationToken) -> anyhow::Result<()> {
+    state.config.validate()?;
+    state.store.check_schema().await?;
     // Distinguishes this worker's session from the others'; 32 random bits are plenty for a few.
     let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
     let worker = i32::from_le_bytes([a, b, c, d]);

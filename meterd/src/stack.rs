@@ -82,14 +82,15 @@ pub(crate) async fn run(
     let tasks = TaskTracker::new();
     tasks.spawn(watch_api_keys(&broker.keys, &keys, &health, &behind));
     let publisher = broker.publisher(&metrics, behind.clone()).await?;
-    let (log, written) = (broker.log.clone(), publisher.clone());
-    let worker = tasks.spawn({
-        let (health, metrics, behind) = (health.clone(), metrics.clone(), behind.clone());
-        async move {
-            let (config, store) = (services.worker, worker_store);
-            aggregator_worker::run(config, log, written, store, &health, &metrics, behind).await
-        }
-    });
+    let worker = tasks.spawn(aggregator_worker::run(
+        services.worker,
+        broker.log.clone(),
+        publisher.clone(),
+        worker_store,
+        &health,
+        &metrics,
+        behind.clone(),
+    ));
     let url = &config.postgres_url;
     let quota = start_quota(&broker, &publisher, url, (services.quota, &metrics)).await?;
     tasks.spawn(run_quota(quota.clone(), &health, &behind));
@@ -126,9 +127,8 @@ pub(crate) async fn run(
     publisher.drained().await;
     tasks.close();
     tasks.wait().await;
-    let worked = worker.await.context("the worker panicked")?;
     metrics.spans.flush();
-    worked
+    worker.await.context("the worker panicked")?
 }
 
 /// What needs no key.

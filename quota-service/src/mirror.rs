@@ -74,7 +74,7 @@ end
 redis.call('HSET', KEYS[2], 'as_of_seq', ARGV[2], 'incarnation', ARGV[3])
 redis.call('PERSIST', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1])
-redis.call('UNLINK', KEYS[3])
+redis.call('UNLINK', KEYS[3], KEYS[4])
 return 1";
 
 const POINTER: &str = "return redis.call('GET', KEYS[1]) or ''";
@@ -279,7 +279,9 @@ impl Redis {
             let args = part.iter().flat_map(field).collect();
             self.eval(FILL, vec![slot.clone()], args).await?;
         }
-        let keys = vec![self.pointer.clone(), slot, self.slot(&before)];
+        // The last one from here, too: whoever wrote the pointer may have forgotten it.
+        let [before_slot, last_slot] = [&before, &self.epoch].map(|epoch| self.slot(epoch));
+        let keys = vec![self.pointer.clone(), slot, before_slot, last_slot];
         let args = vec![
             epoch.clone(),
             push.position.seq.to_string(),

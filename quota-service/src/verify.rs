@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use metering_core::quota::{Horizon, Reply, State};
 use metering_core::{Position, RecordPosition};
-use metering_log::{BatchLimits, Reader, SharedBackend};
+use metering_log::{BatchLimits, Delivery, Reader, SharedBackend};
 use metering_store::progress::{self, QUOTA};
 use metering_store::sqlx::PgConnection;
 use metering_store::{Store, decision, quota_snapshot};
-use tokio::time::sleep;
+use tokio::time::{Instant, timeout_at};
 
 use crate::books;
 use crate::fold;
@@ -56,45 +56,44 @@ pub async fn verify(
     let mut goal = written.position;
     let mut start = Position::start(goal.incarnation);
     let mut state = State::new(Horizon::default());
-    let first = log.info(partition).await?.first_seq;
-    if first > 1 {
+    let is_trimmed = log.info(partition).await?.first_seq > 1;
+    if is_trimmed {
         let snapshot = quota_snapshot::find(&mut conn, partition).await?;
         let snapshot = snapshot.context("there are books and no snapshot")?;
         start = snapshot.position;
         state = State::decode(&snapshot.state)?;
         tracing::warn!(
             partition,
-            log.first = first,
             snapshot = start.seq,
             seconds = patience.as_secs(),
             "the log's beginning was trimmed away (METERD_WORKER_TRIM_MARGIN): what is decided from \
              the snapshot on is compared"
         );
-        sleep(patience).await;
+    }
+    let mut reader = Reader::open(log, partition, start).await?;
+    let mut refold = Refold {
+        partition,
+        state,
+        at: start.seq,
+        answers: BTreeMap::new(),
+    };
+    if is_trimmed {
+        // It is read as it comes: what the books have may be trimmed away at any moment.
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Ok(batch) = timeout_at(deadline, reader.next_batch(LIMITS)).await {
+                refold.apply(batch?, u64::MAX)?;
+            }
+        }
         let written = progress::find(&mut conn, QUOTA, partition).await?;
         goal = written.map_or(goal, |written| written.position);
     }
-    let mut reader = Reader::open(log, partition, start).await?;
-    let mut answers = BTreeMap::<RecordPosition, &'static str>::new();
-    let mut at = start.seq;
-    while at < goal.seq {
-        for message in reader.next_batch(LIMITS).await? {
-            if message.seq > goal.seq {
-                break;
-            }
-            at = message.seq;
-            fold::apply(
-                &mut state,
-                partition,
-                &message,
-                |_, position, _, outcome| {
-                    if let Reply::Take(reply) = outcome.reply {
-                        answers.insert(position, books::outcome(&reply));
-                    }
-                },
-            )?;
-        }
+    while refold.at < goal.seq {
+        refold.apply(reader.next_batch(LIMITS).await?, goal.seq)?;
     }
+    let Refold { state, at, .. } = refold;
+    let mut answers = refold.answers;
+    answers.retain(|position, _| position.seq <= goal.seq);
     // Older ones were deleted (METERD_QUOTA_KEEP_DAYS).
     if let Some(kept) = decision::find_first(&mut conn, partition).await? {
         answers = answers.split_off(&kept);
@@ -102,10 +101,39 @@ pub async fn verify(
     let mut verified = compare(&mut conn, (start, goal), partition, answers).await?;
     // It may have been replaced since; then there is nothing to compare it with.
     let snapshot = quota_snapshot::find(&mut conn, partition).await?;
-    let snapshot = snapshot.filter(|snapshot| snapshot.position == goal);
+    let snapshot = snapshot.filter(|snapshot| snapshot.position == goal && at == goal.seq);
     let differs = snapshot.is_some_and(|snapshot| snapshot.state != state.encode());
     verified.snapshots_mismatched = u64::from(differs);
     Ok(verified)
+}
+
+/// A fold of the log, and what it answers.
+struct Refold {
+    partition: u16,
+    state: State,
+    /// The last message that is folded.
+    at: u64,
+    answers: BTreeMap<RecordPosition, &'static str>,
+}
+
+impl Refold {
+    /// Folds messages up to `last`.
+    fn apply(&mut self, batch: Vec<Delivery>, last: u64) -> anyhow::Result<()> {
+        for message in batch.into_iter().take_while(|message| message.seq <= last) {
+            self.at = message.seq;
+            fold::apply(
+                &mut self.state,
+                self.partition,
+                &message,
+                |_, position, _, outcome| {
+                    if let Reply::Take(reply) = outcome.reply {
+                        self.answers.insert(position, books::outcome(&reply));
+                    }
+                },
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// The decisions of the books behind `start` up to `goal`, against what the log answers.

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::any;
 use ingest_gateway::GatewayState;
 use service_kit::auth::Keys;
-use service_kit::health::Health;
+use service_kit::health::{Health, HealthReporter};
 use service_kit::http::{self, HttpConfig};
 use service_kit::metrics::Metrics;
 use service_kit::problem::Problem;
@@ -141,12 +141,18 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<ExitCode> {
     let publisher = broker.publisher(&role.metrics, role.behind.clone()).await?;
     let store = store(&args.database.postgres_url, args.config.connections).await?;
     store.check_schema().await?;
-    let config = args.config;
-    let (log, health, behind) = (broker.log.clone(), role.health.clone(), role.behind.clone());
-    let (metrics, stop) = (role.metrics.clone(), role.shutdown.clone());
+    let (stop, behind) = (role.shutdown.clone(), role.behind.clone());
+    let running = aggregator_worker::run(
+        args.config,
+        broker.log.clone(),
+        publisher,
+        store,
+        &role.health,
+        &role.metrics,
+        behind,
+    );
     let worker = role.tasks.spawn(async move {
-        let run = aggregator_worker::run;
-        let ended = run(config, log, publisher, store, &health, &metrics, behind).await;
+        let ended = running.await;
         // Without its worker the process is of no use; whoever supervises it starts it again.
         stop.cancel();
         ended
@@ -220,6 +226,8 @@ struct Role {
     listener: TcpListener,
     http: HttpConfig,
     health: Health,
+    /// Ready once all other parts are known: until then nobody may take those for all there are.
+    start: HealthReporter,
     /// Until it is cancelled, every request is answered that the role is starting.
     starting: CancellationToken,
     metrics: Metrics,
@@ -245,6 +253,7 @@ impl Role {
         let (listener, same) = twice(listener).context("cannot share the listener")?;
         let (health, metrics) = (Health::default(), args.metrics.metrics(name)?);
         health.export(&metrics);
+        let start = health.part("start");
         let starting = shutdown.child_token();
         let unavailable = Router::new()
             .route("/", any(is_starting))
@@ -259,6 +268,7 @@ impl Role {
             listener,
             http: args.http.clone(),
             health,
+            start,
             starting,
             metrics,
             metrics_at: args.metrics.clone(),
@@ -271,12 +281,9 @@ impl Role {
 
     /// The broker, for as long as it takes. `None`: the role was asked to stop first.
     async fn connect(&self, args: &BrokerArgs) -> Result<Option<Broker>> {
-        let part = self.health.part("start");
-        let connecting = Broker::connect_patiently(args, &self.metrics, &part);
+        let connecting = Broker::connect_patiently(args, &self.metrics, &self.start);
         let connected = self.shutdown.run_until_cancelled(connecting).await;
-        let broker = connected.transpose()?;
-        part.ready();
-        Ok(broker)
+        connected.transpose()
     }
 
     /// Says that it is ready once it is, serves until it is asked to stop, and ends its tasks.
@@ -290,6 +297,7 @@ impl Role {
             .expose(&self.metrics, routes, &self.http, ending);
         let router = http::finish(exposed.await?, &self.metrics);
         self.starting.cancel();
+        self.start.ready();
         self.tasks
             .spawn(self.behind.clone().run_until_cancelled_owned(async move {
                 health.wait_ready().await;

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream;
+use metering_log::topology;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::support::connect_nats;
 use crate::support::deployment::{Deployment, Role};
 use crate::support::quota::Caller;
 use crate::support::scrape::Scrape;
@@ -114,4 +117,55 @@ async fn decisions_are_counted_and_a_wrong_row_of_the_ledger_is_found() {
         })
         .await;
     }
+}
+
+/// Whether the beginning of every partition that has messages is gone.
+async fn is_trimmed(deployment: &Deployment, partitions: u16) -> bool {
+    let url = deployment.servers.variable("METERD_NATS_URL");
+    let log = jetstream::new(connect_nats(url).await);
+    for partition in 0..partitions {
+        let name = topology::stream(topology::GENERATION, partition);
+        let mut stream = log.get_stream(name).await.expect("a stream");
+        let info = stream.info().await.expect("NATS answers");
+        if info.state.last_sequence > 0 && info.state.first_sequence <= 1 {
+            return false;
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn verify_goes_on_from_the_snapshot_where_the_log_was_trimmed() {
+    let (deployment, caller) = start(&[
+        ("METERD_WORKER_TRIM_MARGIN", "0"),
+        ("METERD_WORKER_TRIM_INTERVAL", "1"),
+        ("METERD_PARTITIONS", "1"),
+        ("METERD_VERIFY_SECONDS", "5"),
+    ])
+    .await;
+    let quota = json!({ "tenant_id": "t", "feature": "f", "limit": 1_000_000, "period": "yearly" });
+    caller.put(&quota).await;
+    let deadline = Instant::now() + PATIENCE;
+    while !is_trimmed(&deployment, 1).await {
+        assert!(Instant::now() < deadline, "the log is not trimmed");
+        assert!(consume(&caller).await);
+        tokio::time::sleep(POLL).await;
+    }
+    // What is decided meanwhile is compared.
+    let mut asking = tokio::task::JoinSet::new();
+    asking.spawn(async move {
+        loop {
+            assert!(consume(&caller).await);
+        }
+    });
+    let verified = deployment.run("verify").await;
+    assert!(asking.try_join_next().is_none(), "asking goes on");
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+    assert!(
+        verified.stderr.contains("trimmed away"),
+        "{}",
+        verified.stderr
+    );
+    let found: serde_json::Value = serde_json::from_str(&verified.stdout).expect("JSON");
+    assert!(found["compared"].as_u64() > Some(0), "{found}");
 }

@@ -1,5 +1,7 @@
 //! Quotas as a caller sees them, on a running system.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -256,6 +258,71 @@ async fn each_mistake_has_its_code_and_changes_nothing() {
     assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
     let (_, now) = caller.validate(&ask(json!({}))).await;
     assert_eq!(now["remaining"], 7, "{now}");
+    meterd.stop().await;
+}
+
+#[tokio::test]
+async fn a_reservation_that_has_expired_cannot_be_committed() {
+    let (meterd, caller) = start().await;
+    let quota = json!({ "tenant_id": "t", "feature": "f", "limit": 10, "period": "yearly" });
+    caller.put(&quota).await;
+    let id = Uuid::now_v7();
+    let reserve = json!({
+        "tenant_id": "t", "feature": "f", "mode": "reserve", "quantity": 4, "id": id,
+        "ttl_seconds": 1,
+    });
+    assert_eq!(caller.decide(&reserve).await["remaining"], 6);
+    // Each check moves the log's clock.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let check = json!({ "tenant_id": "t", "feature": "f" });
+        let answer = caller.decide(&check).await;
+        if answer["remaining"] == 10 {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{answer}");
+    }
+    for how in ["commit", "release"] {
+        let path = format!("/v1/meter/reservations/{id}/{how}");
+        let (status, problem) = caller.post(&path, &json!({ "tenant_id": "t" })).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (409, &json!("reservation_expired")),
+            "{how}"
+        );
+    }
+    let (status, problem) = caller.validate(&reserve).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("reservation_expired"))
+    );
+    let (_, now) = caller
+        .validate(&json!({ "tenant_id": "t", "feature": "f" }))
+        .await;
+    assert_eq!(now["remaining"], 10, "{now}");
+    meterd.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_known_in_time_is_said_to_be_unknown_and_taken_once() {
+    let meterd = Meterd::start(&["--quota-deadline-ms", "500"]).await;
+    let caller = Caller::new(&meterd.url, &meterd.admin_key);
+    let quota = json!({ "tenant_id": "t", "feature": "f", "limit": 10, "period": "yearly" });
+    caller.put(&quota).await;
+    let consume = json!({
+        "tenant_id": "t", "feature": "f", "mode": "consume", "id": Uuid::now_v7(),
+    });
+    let broker = Pid::from_raw(meterd.ready.pid("nats").cast_signed());
+    kill(broker, Signal::SIGSTOP).expect("the broker runs");
+    let (status, problem) = caller.validate(&consume).await;
+    kill(broker, Signal::SIGCONT).expect("the broker runs");
+    assert_eq!(
+        (status, &problem["code"]),
+        (503, &json!("decision_unknown"))
+    );
+    assert_eq!(caller.decide(&consume).await["allowed"], true);
+    let check = json!({ "tenant_id": "t", "feature": "f" });
+    assert_eq!(caller.decide(&check).await["remaining"], 9);
     meterd.stop().await;
 }
 
