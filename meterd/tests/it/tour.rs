@@ -99,7 +99,7 @@ async fn the_tour_of_the_readme_is_true() {
         vec![("METERD_URL", meterd.url.clone())]
     })
     .await;
-    assert!(ran >= 7 && compared == 3, "{ran} {compared}");
+    assert!(ran >= 9 && compared == 4, "{ran} {compared}");
 }
 
 #[tokio::test]
