@@ -279,7 +279,13 @@ async fn what_was_trimmed_is_named() {
         if said.event == "dropped" {
             let data = said.data.expect("what is dropped");
             assert_eq!(data["reason"], "trimmed");
-            assert_eq!(data["after"], old);
+            // In the partition that was trimmed it begins where the client was; the others may have
+            // been read before.
+            let after = data["after"].as_str().expect("an id");
+            let now = resumed.last_id.as_deref().expect("an id");
+            let mut partitions = old.split('-').zip(after.split('-')).zip(now.split('-'));
+            let dropped = partitions.any(|((old, after), now)| old == after && after != now);
+            assert!(dropped, "{old}, {after}, {now}");
             break;
         }
         assert!(Instant::now() < deadline, "nothing is trimmed");
