@@ -63,8 +63,7 @@ test: $(SERVERS) $(TOOLS) $(DASHBOARD) ## Build everything and run every test ag
 	$(if $(ARGS),,@$(MAKE) --no-print-directory test-web)
 
 .PHONY: test-python
-test-python: $(SERVERS) $(TOOLS) ## Build the Python package and run its tests
-	$(CARGO) build $(LOCKED) -p meterd
+test-python: $(SERVERS) $(TOOLS) build ## Build the Python package and run its tests
 	scripts/python-tests $(ARGS)
 
 .PHONY: wheel
