@@ -379,7 +379,7 @@ def test_in_tests_and_where_nothing_is_metered_all_is_allowed(metered: Metered, 
 
 
 def test_a_child_asks_for_itself(meterd: Meterd, spool: Path) -> None:
-    """Between questions; a fork while other threads ask is a known limit, in docs/python.md."""
+    """Also one that was forked while other threads were asking."""
     meterd.limit("forks", 1000)
     program = """
 import meterd, os, threading
@@ -390,12 +390,14 @@ def ask():
     while not ending.is_set():
         assert meterd.validate("org_1", "forks", fail_open=False)
 asking = [threading.Thread(target=ask) for _ in range(3)]
+for thread in asking: thread.start()
 for _ in range(10):
     pid = os.fork()
     if pid == 0:
         os._exit(0 if take().exact else 1)
     assert os.waitpid(pid, 0)[1] == 0
 ending.set()
+for thread in asking: thread.join()
 """
     env = environment(meterd.url, spool, api_key=meterd.key, decision_timeout="30")
     run("-c", program, env=env, within=120)
