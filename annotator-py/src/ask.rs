@@ -79,14 +79,14 @@ impl Asker {
     }
 
     fn agent(&self, config: &Arc<Config>) -> Agent {
-        let mut kept = lock(&self.0);
-        if let Some((made_for, agent)) = &*kept
+        if let Some((made_for, agent)) = &*lock(&self.0)
             && Arc::ptr_eq(made_for, config)
         {
             return agent.clone();
         }
+        // Making one reads certificates: not while others wait, and while C code may fork.
         let agent = sender::agent(config);
-        *kept = Some((Arc::clone(config), agent.clone()));
+        *lock(&self.0) = Some((Arc::clone(config), agent.clone()));
         agent
     }
 

@@ -471,7 +471,7 @@ impl Client {
             return Ok(None);
         }
         let timeout = duration(timeout)?;
-        let asked = self.core.asker.ask(py, &config, path, body, timeout)?;
+        let asked = self.core.ask(py, &config, path, body, timeout)?;
         Ok(Some(asked.unwrap_or_else(|why| (0, why))))
     }
 

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use pyo3::prelude::*;
 
 use crate::ask::Asker;
 use crate::config::{Config, OnFull, Transport};
@@ -259,6 +262,20 @@ impl Core {
         if !lock(&self.segments).is_empty() {
             self.start();
         }
+    }
+
+    /// Asks as [`Asker::ask`] does. A process that only asks starts no thread, and its forks are to be
+    /// watched all the same: the child must not wait for locks of threads that it does not have.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        config: &Arc<Config>,
+        path: &str,
+        body: &str,
+        timeout: Duration,
+    ) -> PyResult<Result<(u16, String), String>> {
+        fork::watch(self);
+        self.asker.ask(py, config, path, body, timeout)
     }
 
     /// Has the thread look at the queue.
