@@ -1,7 +1,9 @@
 //! The query server's part of the description of the API: what cannot be read off its types.
 
 use serde_json::{Value, json};
-use service_kit::openapi::{AUTHENTICATION, Documented, JSON_BODY, add_problems, add_request_body};
+use service_kit::openapi::{
+    AUTHENTICATION, Documented, JSON_FIELDS, JSON_OBJECT, add_problems, add_request_body,
+};
 use utoipa::openapi::OpenApi;
 
 use crate::routes;
@@ -196,11 +198,17 @@ pub fn openapi() -> OpenApi {
         ("list_tenants", &[READING, PAGE]),
         ("get_tenant", &[READING, ONE_TENANT]),
         ("list_dead_letters", &[READING, PAGE]),
-        ("replay_dead_letter", &[JSON_BODY, ONE_LETTER, REPLAYED]),
+        (
+            "replay_dead_letter",
+            &[JSON_OBJECT, JSON_FIELDS, ONE_LETTER, REPLAYED],
+        ),
         ("discard_dead_letter", &[ONE_LETTER]),
         ("list_keys", &[PAGE]),
         ("get_key", &[ONE_KEY]),
-        ("create_key", &[CHANGED_KEYS, JSON_BODY, NEW_KEY]),
+        (
+            "create_key",
+            &[CHANGED_KEYS, JSON_OBJECT, JSON_FIELDS, NEW_KEY],
+        ),
         ("delete_key", &[CHANGED_KEYS, ONE_KEY, DELETED_KEY]),
         ("list_audit_log", &[PAGE]),
     ];

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use metering_core::quota;
 use metering_store::sqlx;
+use service_kit::fields::unprocessable;
 use service_kit::problem::Problem;
 
 /// The texts are what the client reads.
@@ -44,12 +45,6 @@ pub(crate) enum QuotaError {
     TenantMismatch,
     #[error("this key is bound to no tenant; name a `tenant_id`")]
     TenantRequired,
-    #[error("{detail}")]
-    Body {
-        status: StatusCode,
-        code: &'static str,
-        detail: String,
-    },
     #[error(transparent)]
     Quota(#[from] quota::QuotaError),
     #[error("{}", .0.code())]
@@ -69,11 +64,7 @@ impl QuotaError {
 
     /// 422.
     pub(crate) fn field(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Body {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            code,
-            detail: detail.into(),
-        }
+        Self::Refused(unprocessable(code, detail))
     }
 }
 
@@ -107,7 +98,6 @@ fn problem(error: QuotaError) -> Problem {
         QuotaError::TenantRequired => {
             Problem::new(StatusCode::BAD_REQUEST, "tenant_required", detail)
         }
-        QuotaError::Body { status, code, .. } => Problem::new(status, code, detail),
         QuotaError::Quota(error) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), detail)
         }

@@ -1,7 +1,9 @@
 //! The quota service's part of the description of the API: what cannot be read off its types.
 
 use serde_json::{Value, json};
-use service_kit::openapi::{AUTHENTICATION, Documented, add_problems, add_request_body};
+use service_kit::openapi::{
+    AUTHENTICATION, Documented, JSON_OBJECT, add_problems, add_request_body,
+};
 use utoipa::openapi::OpenApi;
 
 use crate::routes;
@@ -16,20 +18,6 @@ const EVERY: &[Documented] = &[
         503,
         "decision_unknown",
         "The log is not folded far enough to be exact. Send the same id again.",
-    ),
-];
-
-const BODY: &[Documented] = &[
-    (400, "empty_body", "There is no body."),
-    (400, "body_incomplete", "The body ended too early."),
-    (400, "invalid_json", "The body is not JSON."),
-    (400, "invalid_shape", "The body is no JSON object."),
-    (400, "duplicate_field", "A field is there twice."),
-    (408, "body_timeout", "The body did not arrive in time."),
-    (
-        413,
-        "body_too_large",
-        "The body has more than 65,536 bytes.",
     ),
 ];
 
@@ -169,12 +157,18 @@ pub fn openapi() -> OpenApi {
     add_request_body(&mut document, "release_reservation", released());
     add_request_body(&mut document, "put_quota", quota());
     let operations: [(&str, &[&[Documented]]); 9] = [
-        ("validate_usage", &[BODY, FIELDS, TENANT, VALIDATE]),
-        ("commit_reservation", &[BODY, FIELDS, TENANT, ID, RESOLVE]),
-        ("release_reservation", &[BODY, FIELDS, TENANT, ID, RESOLVE]),
+        ("validate_usage", &[JSON_OBJECT, FIELDS, TENANT, VALIDATE]),
+        (
+            "commit_reservation",
+            &[JSON_OBJECT, FIELDS, TENANT, ID, RESOLVE],
+        ),
+        (
+            "release_reservation",
+            &[JSON_OBJECT, FIELDS, TENANT, ID, RESOLVE],
+        ),
         ("list_quotas", &[]),
         ("get_quota", &[ID, QUOTA]),
-        ("put_quota", &[BODY, CHANGE, PUT]),
+        ("put_quota", &[JSON_OBJECT, CHANGE, PUT]),
         ("delete_quota", &[ID, CHANGE, QUOTA]),
         ("get_decision", &[QUERY, TENANT, ID, DECISION]),
         ("list_alerts", &[QUERY]),

@@ -23,6 +23,30 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Fields(Vec<(String, Value)>);
 
 impl Fields {
+    /// Of a body's bytes. Errors: 400, with a code for each mistake.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let bad = |code, detail: &str| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+        if body.trim_ascii().is_empty() {
+            return Err(bad("empty_body", "the request has no body"));
+        }
+        let invalid = |error: serde_json::Error| {
+            let detail = format!("the body is not valid JSON: {error}");
+            bad("invalid_json", &detail)
+        };
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            serde_json::from_slice::<Value>(body).map_err(invalid)?;
+            return Err(bad("invalid_shape", "the body must be a JSON object"));
+        }
+        let Members(mut members) = serde_json::from_slice(body).map_err(invalid)?;
+        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let name: String = pair[0].0.chars().take(64).collect();
+            let detail = format!("the field {name:?} appears twice");
+            return Err(bad("duplicate_field", &detail));
+        }
+        Ok(Self(members))
+    }
+
     /// A member; one that is null counts as not there.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         let index = self.0.iter().position(|(found, _)| found == name)?;
@@ -70,11 +94,12 @@ impl<S: Sync> FromRequest<S> for Fields {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "unsupported_encoding", detail));
         }
-        parse(&read(request.into_body()).await?)
+        Self::parse(&read(request.into_body()).await?)
     }
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+/// The bytes of a small body. Errors: 408, 413.
+pub async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BYTES)).await;
     let read = read.map_err(|_| {
         let detail = "the body did not arrive in time";
@@ -86,29 +111,6 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
         let detail = format!("the body must be whole and have at most {MAX_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     })
-}
-
-fn parse(body: &[u8]) -> Result<Fields, Problem> {
-    let bad = |code, detail: &str| Problem::new(StatusCode::BAD_REQUEST, code, detail);
-    if body.trim_ascii().is_empty() {
-        return Err(bad("empty_body", "the request has no body"));
-    }
-    let invalid = |error: serde_json::Error| {
-        let detail = format!("the body is not valid JSON: {error}");
-        bad("invalid_json", &detail)
-    };
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        serde_json::from_slice::<Value>(body).map_err(invalid)?;
-        return Err(bad("invalid_shape", "the body must be a JSON object"));
-    }
-    let Members(mut members) = serde_json::from_slice(body).map_err(invalid)?;
-    members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        let name: String = pair[0].0.chars().take(64).collect();
-        let detail = format!("the field {name:?} appears twice");
-        return Err(bad("duplicate_field", &detail));
-    }
-    Ok(Fields(members))
 }
 
 /// All members, those with the same name too.
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     fn code(body: &str) -> &'static str {
-        parse(body.as_bytes()).map_or_else(|problem| problem.code(), |_| "none")
+        Fields::parse(body.as_bytes()).map_or_else(|problem| problem.code(), |_| "none")
     }
 
     #[test]
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn members_are_taken_once_and_none_is_passed_over() {
-        let mut fields = parse(br#"{"name":"n","nothing":null,"other":1}"#).unwrap();
+        let mut fields = Fields::parse(br#"{"name":"n","nothing":null,"other":1}"#).unwrap();
         assert_eq!(fields.take("name"), Some("n".into()));
         assert_eq!(fields.take("name"), None);
         assert_eq!(fields.take("nothing"), None);

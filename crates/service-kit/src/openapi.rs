@@ -36,8 +36,8 @@ pub const AUTHENTICATION: &[Documented] = &[
     ),
 ];
 
-/// Of every operation whose body is read by [`crate::fields::Fields`].
-pub const JSON_BODY: &[Documented] = &[
+/// Of every operation that is sent a small JSON object, [`crate::fields`].
+pub const JSON_OBJECT: &[Documented] = &[
     (400, "empty_body", "There is no body."),
     (400, "invalid_json", "The body is not JSON."),
     (400, "invalid_shape", "The body is no JSON object."),
@@ -46,8 +46,12 @@ pub const JSON_BODY: &[Documented] = &[
     (
         413,
         "body_too_large",
-        "The body is not whole, or too large.",
+        "The body is not whole, or has more than 16 KiB.",
     ),
+];
+
+/// Of those that take [`crate::fields::Fields`] as it is.
+pub const JSON_FIELDS: &[Documented] = &[
     (
         415,
         "unsupported_media_type",

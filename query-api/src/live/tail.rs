@@ -63,7 +63,7 @@ impl Live {
                 let from = marks.get(partition).unwrap_or(to.start());
                 let behind_by = to.seq.checked_sub(from.seq).filter(|_| from.is_like(to));
                 if behind_by.is_none_or(|messages| messages > MAX_BEHIND) {
-                    self.skip(&mut marks, partition, to);
+                    self.skip_to(&mut marks, partition, to);
                     continue;
                 }
                 let reader = readers.entry(partition);
@@ -77,7 +77,7 @@ impl Live {
                     .await
                 {
                     Ok(()) => {}
-                    Err(LiveError::Lost) => self.skip(&mut marks, partition, to),
+                    Err(LiveError::Lost) => self.skip_to(&mut marks, partition, to),
                     Err(error) => {
                         behind = true;
                         tracing::warn!(
@@ -114,7 +114,7 @@ impl Live {
         Ok(())
     }
 
-    fn skip(&self, marks: &mut Marks, partition: u16, to: Mark) {
+    fn skip_to(&self, marks: &mut Marks, partition: u16, to: Mark) {
         marks.set(partition, to);
         let skipped = Step::Skipped(Arc::new(marks.clone()));
         self.send(marks, vec![skipped]);

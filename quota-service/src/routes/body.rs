@@ -1,99 +1,30 @@
 //! Small JSON objects, read strictly: each mistake gets its own code.
 
-use std::time::Duration;
-
 use axum::body::Body;
-use axum::http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use metering_core::event::is_identifier;
 use metering_core::limits::MAX_QUANTITY;
-use serde_json::{Map, Value};
-use tokio::time::timeout;
+use serde_json::Value;
+use service_kit::fields::{self, Fields as Members};
 use uuid::Uuid;
 
 use crate::error::QuotaError;
 
-/// Bytes of a body here: names and numbers.
-const MAX_BYTES: usize = 64 * 1024;
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-fn bad(code: &'static str, detail: impl Into<String>) -> QuotaError {
-    QuotaError::Body {
-        status: StatusCode::BAD_REQUEST,
-        code,
-        detail: detail.into(),
-    }
-}
-
 /// The bytes of a body.
-pub(crate) async fn bytes(body: Body) -> Result<bytes::Bytes, QuotaError> {
-    let of = |status, code, detail: &str| QuotaError::Body {
-        status,
-        code,
-        detail: detail.to_owned(),
-    };
-    match timeout(BODY_TIMEOUT, Limited::new(body, MAX_BYTES).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(of(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "the body may have at most 65536 bytes",
-        )),
-        Ok(Err(_)) => Err(bad("body_incomplete", "the body ended too early")),
-        Err(_) => Err(of(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            "the body did not arrive in time",
-        )),
-    }
+pub(crate) async fn bytes(body: Body) -> Result<Vec<u8>, QuotaError> {
+    fields::read(body).await.map_err(QuotaError::Refused)
 }
 
 /// An object whose members are taken one by one.
-pub(crate) struct Fields(Map<String, Value>);
-
-/// Reads members in order and refuses one that is there twice.
-struct Members;
-
-impl<'de> serde::de::Visitor<'de> for Members {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if members.insert(name, value).is_some() {
-                return Err(serde::de::Error::custom(DUPLICATE));
-            }
-        }
-        Ok(members)
-    }
-}
-
-const DUPLICATE: &str = "a field is there twice";
+pub(crate) struct Fields(Members);
 
 impl Fields {
     pub(crate) fn parse(json: &[u8]) -> Result<Self, QuotaError> {
-        if json.iter().all(u8::is_ascii_whitespace) {
-            return Err(bad("empty_body", "send a JSON object"));
-        }
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let members = serde::Deserializer::deserialize_map(&mut deserializer, Members);
-        match members.and_then(|members| deserializer.end().map(|()| members)) {
-            Ok(members) => Ok(Self(members)),
-            Err(error) if error.to_string().starts_with(DUPLICATE) => {
-                Err(bad("duplicate_field", error.to_string()))
-            }
-            Err(error) if error.is_data() => Err(bad("invalid_shape", "send a JSON object")),
-            Err(error) => Err(bad("invalid_json", error.to_string())),
-        }
+        Members::parse(json).map(Self).map_err(QuotaError::Refused)
     }
 
-    /// Takes a member; null is as good as none.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).filter(|value| !value.is_null())
+    /// A member; one that is null counts as not there.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.take(name)
     }
 
     /// A name as in events.
@@ -142,10 +73,6 @@ impl Fields {
         }
     }
 
-    pub(crate) fn text(&mut self, name: &str) -> Option<Value> {
-        self.take(name)
-    }
-
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, QuotaError> {
         match self.take(name) {
             None => Ok(false),
@@ -159,14 +86,7 @@ impl Fields {
 
     /// Refuses what is left.
     pub(crate) fn finish(self, known: &str) -> Result<(), QuotaError> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => {
-                let name: String = name.chars().take(64).collect();
-                let detail = format!("`{name}` is no field here; there are {known}");
-                Err(QuotaError::field("unknown_field", detail))
-            }
-        }
+        self.0.finish(known).map_err(QuotaError::Refused)
     }
 }
 

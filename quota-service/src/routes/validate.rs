@@ -140,7 +140,7 @@ impl Request {
         let resource = fields.identifier("resource")?;
         let quantity = fields.quantity(1)?.unwrap_or(1);
         let id = fields.id()?;
-        let (mode, ttl) = (fields.text("mode"), fields.text("ttl_seconds"));
+        let (mode, ttl) = (fields.take("mode"), fields.take("ttl_seconds"));
         fields.finish(FIELDS)?;
         let mode = mode.as_ref().map_or(Some("check"), |mode| mode.as_str());
         let mode = match (mode, ttl) {

@@ -2626,7 +2626,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `body_too_large`: The body is not whole, or too large. */
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3534,7 +3534,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `body_too_large`: The body is not whole, or too large. */
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3947,7 +3947,6 @@ export interface operations {
             };
             /**
              * @description - `empty_body`: There is no body.
-             *     - `body_incomplete`: The body ended too early.
              *     - `invalid_json`: The body is not JSON.
              *     - `invalid_shape`: The body is no JSON object.
              *     - `duplicate_field`: A field is there twice.
@@ -3959,7 +3958,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "empty_body" | "body_incomplete" | "invalid_json" | "invalid_shape" | "duplicate_field";
+                        code?: "empty_body" | "invalid_json" | "invalid_shape" | "duplicate_field";
                     };
                 };
             };
@@ -4005,7 +4004,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `body_too_large`: The body has more than 65,536 bytes. */
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4273,7 +4272,6 @@ export interface operations {
             };
             /**
              * @description - `empty_body`: There is no body.
-             *     - `body_incomplete`: The body ended too early.
              *     - `invalid_json`: The body is not JSON.
              *     - `invalid_shape`: The body is no JSON object.
              *     - `duplicate_field`: A field is there twice.
@@ -4286,7 +4284,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "empty_body" | "body_incomplete" | "invalid_json" | "invalid_shape" | "duplicate_field" | "tenant_required";
+                        code?: "empty_body" | "invalid_json" | "invalid_shape" | "duplicate_field" | "tenant_required";
                     };
                 };
             };
@@ -4359,7 +4357,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `body_too_large`: The body has more than 65,536 bytes. */
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4440,7 +4438,6 @@ export interface operations {
             };
             /**
              * @description - `empty_body`: There is no body.
-             *     - `body_incomplete`: The body ended too early.
              *     - `invalid_json`: The body is not JSON.
              *     - `invalid_shape`: The body is no JSON object.
              *     - `duplicate_field`: A field is there twice.
@@ -4453,7 +4450,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "empty_body" | "body_incomplete" | "invalid_json" | "invalid_shape" | "duplicate_field" | "tenant_required";
+                        code?: "empty_body" | "invalid_json" | "invalid_shape" | "duplicate_field" | "tenant_required";
                     };
                 };
             };
@@ -4526,7 +4523,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `body_too_large`: The body has more than 65,536 bytes. */
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4853,7 +4850,6 @@ export interface operations {
             };
             /**
              * @description - `empty_body`: There is no body.
-             *     - `body_incomplete`: The body ended too early.
              *     - `invalid_json`: The body is not JSON.
              *     - `invalid_shape`: The body is no JSON object.
              *     - `duplicate_field`: A field is there twice.
@@ -4866,7 +4862,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
-                        code?: "empty_body" | "body_incomplete" | "invalid_json" | "invalid_shape" | "duplicate_field" | "tenant_required";
+                        code?: "empty_body" | "invalid_json" | "invalid_shape" | "duplicate_field" | "tenant_required";
                     };
                 };
             };
@@ -4927,7 +4923,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `body_too_large`: The body has more than 65,536 bytes. */
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
