@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
@@ -26,6 +27,10 @@ use crate::request_log;
 
 /// How long requests in flight may take once the process was asked to stop.
 pub const DRAIN: Duration = Duration::from_secs(5);
+/// Connections that the kernel completes before they are accepted, as far as its own limit
+/// (`net.core.somaxconn`) goes. With the 128 of tokio's listeners, the heads of a crowd that
+/// connects at once are dropped and sent again too late for the time-out.
+const BACKLOG: i32 = 4096;
 /// How long a client may take no byte of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes that hyper needs at least for a head.
@@ -82,6 +87,9 @@ pub async fn serve(
     config: &HttpConfig,
     shutdown: CancellationToken,
 ) {
+    if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
+        tracing::warn!(%error, "cannot lengthen the queue of new connections");
+    }
     let bounds = Arc::new(config.clone());
     let requests = TaskTracker::new();
     let router = router
