@@ -60,6 +60,7 @@ test: $(SERVERS) $(TOOLS) $(DASHBOARD) ## Build everything and run every test ag
 	$(TARGET)/meterd servers -- \
 	    $(CARGO) nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
 	$(if $(ARGS),,scripts/python-tests)
+	$(if $(ARGS),,scripts/schemathesis)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory test-web)
 
 .PHONY: test-python

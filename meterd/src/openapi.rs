@@ -52,6 +52,7 @@ const EXAMPLES: &[Example] = &examples![
     "create_key",
     "get_key",
     "delete_key",
+    "rotate_key",
     "list_audit_log",
     "get_health",
     "get_readiness",

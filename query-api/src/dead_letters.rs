@@ -5,6 +5,8 @@
 //! once the log has the event. A process that dies in between leaves an open letter; replaying it
 //! again appends a duplicate.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use metering_core::code::{Code, Refusal};
 use metering_core::envelope::EncodedRecord;
@@ -17,6 +19,7 @@ use metering_log::{AppendError, Priority, Publisher};
 use metering_store::audit_log::{self, Action};
 use metering_store::dead_letter::{self, DeadLetterRow, State};
 use metering_store::{Store, sqlx};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -81,7 +84,7 @@ pub(crate) async fn replay(
     let id = id_of(&letter);
     let changed: Vec<&String> = changes.keys().collect();
     let detail = json!({ "code": letter.code, "changed": changed, "replayed_as": id });
-    let text = changed_event(&letter, id, changes)?;
+    let text = changed_event(&letter, id, &changes)?;
     let event = parse_event(&text, clerk.now).map_err(DeadLetterError::Event)?;
     if clerk
         .tenant_id
@@ -168,17 +171,20 @@ fn id_of(letter: &DeadLetterRow) -> Uuid {
 fn changed_event(
     letter: &DeadLetterRow,
     id: Uuid,
-    changes: Map<String, Value>,
+    changes: &Map<String, Value>,
 ) -> Result<String, DeadLetterError> {
-    let event = letter
-        .event
-        .as_deref()
-        .and_then(|event| serde_json::from_str(event).ok());
-    let Some(Value::Object(mut event)) = event else {
-        return Err(DeadLetterError::Unreadable);
-    };
-    event.retain(|_, value| !value.is_null());
-    event.extend(changes);
+    // Raw, so that no number in the metadata is rounded.
+    type Members = BTreeMap<String, Box<RawValue>>;
+    let event = letter.event.as_deref();
+    let event = event.and_then(|event| serde_json::from_str::<Members>(event).ok());
+    let mut event = event.ok_or(DeadLetterError::Unreadable)?;
+    event.retain(|_, value| value.get() != "null");
+    let raw = |value: &Value| to_raw_value(value).expect("a value always serialises");
+    event.extend(
+        changes
+            .iter()
+            .map(|(name, value)| (name.clone(), raw(value))),
+    );
     if !event.contains_key("timestamp") {
         // Not now: nobody said that it happened now.
         let detail = "the dead letter has no `timestamp` that can be used; send one";
@@ -187,8 +193,8 @@ fn changed_event(
             detail,
         )));
     }
-    event.insert("id".to_owned(), id.to_string().into());
-    Ok(Value::Object(event).to_string())
+    event.insert("id".to_owned(), raw(&id.to_string().into()));
+    Ok(serde_json::to_string(&event).expect("texts always serialise"))
 }
 
 impl Clerk<'_> {

@@ -133,6 +133,64 @@ async fn insert(store: &Store, key: &ApiKey, actor: Actor<'_>) -> Result<bool, K
     Ok(inserted)
 }
 
+/// The secret of a key, and how long the one before it goes on.
+pub(crate) struct Rotation {
+    pub(crate) new_id: String,
+    pub(crate) new_secret_sha256: [u8; 32],
+    pub(crate) now: DateTime<Utc>,
+    /// When the old key ends, if it does not end before.
+    pub(crate) old_ends_at: DateTime<Utc>,
+}
+
+/// Makes a key that may do what another one may, for as long as that, and lets the old one end. When
+/// this returns, every service lets the new one in.
+///
+/// Errors: after [`KeyError::Bucket`] the old key ends all the same, and the new one is of no use, since
+/// nobody was told its secret.
+pub(crate) async fn rotate(
+    store: &Store,
+    bucket: &KeyBucket,
+    keys: &Keys,
+    (id, rotation): (&str, Rotation),
+    actor: Actor<'_>,
+) -> Result<ApiKey, KeyError> {
+    // Before the row is read, as in a comparison.
+    let seen = keys.view().and_then(|mut view| view.remove(id));
+    let mut tx = store.pool().begin().await?;
+    api_key::lock(&mut tx).await?;
+    let found = api_key::find(&mut tx, id, actor.tenant).await?;
+    let ended = |key: &ApiKeyRow| key.expires_at.is_some_and(|at| at <= rotation.now);
+    let live = found.filter(|key| key.deleted_at.is_none() && !ended(key));
+    let old = live.ok_or(KeyError::NotFound)?;
+    let new = ApiKey {
+        id: rotation.new_id,
+        secret_sha256: rotation.new_secret_sha256,
+        created_at: rotation.now,
+        ..key_of(old.clone())?
+    };
+    let row = row_of(&new);
+    if !api_key::insert(&mut tx, &row).await? {
+        return Err(KeyError::Exists);
+    }
+    api_key::end_at(&mut tx, id, rotation.old_ends_at).await?;
+    let old = ApiKeyRow {
+        expires_at: Some(
+            old.expires_at
+                .map_or(rotation.old_ends_at, |at| at.min(rotation.old_ends_at)),
+        ),
+        ..old
+    };
+    let ends = actor.did("key.rotate", &old, rotation.now);
+    audit_log::insert(&mut tx, &ends).await?;
+    audit_log::insert(&mut tx, &actor.did("key.create", &row, rotation.now)).await?;
+    tx.commit().await?;
+    distribute(bucket, &new, 0).await?;
+    if let Some((revision, _)) = seen {
+        distribute(bucket, &key_of(old)?, revision).await?;
+    }
+    Ok(new)
+}
+
 /// Deletes a key. When this returns, the bucket says so; doing it again changes nothing.
 ///
 /// Errors: after [`KeyError::Bucket`] the key is deleted, and works until the broker answers again

@@ -1,6 +1,6 @@
 //! What a request for a new API key must look like.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use metering_core::event::is_identifier;
 use serde_json::Value;
 use service_kit::auth::{Caller, Scope};
@@ -13,6 +13,8 @@ use crate::params::instant;
 
 /// Characters of a key's name.
 const MAX_NAME_CHARS: usize = 128;
+const DEFAULT_OVERLAP: TimeDelta = TimeDelta::days(1);
+const MAX_OVERLAP: TimeDelta = TimeDelta::days(90);
 const SCOPES: [Scope; 4] = [Scope::Ingest, Scope::Read, Scope::Validate, Scope::Admin];
 
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +44,23 @@ impl NewKey {
             expires_at: expires_at.map(|value| expiry(value, now)).transpose()?,
         })
     }
+}
+
+/// For how long an old key goes on beside its successor.
+pub(crate) fn parse_overlap(mut fields: Fields) -> Result<TimeDelta, Problem> {
+    let value = fields.take("overlap_seconds");
+    fields.finish("overlap_seconds")?;
+    let Some(value) = value else {
+        return Ok(DEFAULT_OVERLAP);
+    };
+    let most = MAX_OVERLAP.num_seconds();
+    let seconds = value
+        .as_i64()
+        .filter(|seconds| (0..=most).contains(seconds));
+    let detail = format!("`overlap_seconds` must be a whole number from 0 to {most}");
+    seconds
+        .map(TimeDelta::seconds)
+        .ok_or_else(|| unprocessable("invalid_overlap", detail))
 }
 
 fn parse_name(value: Value) -> Result<String, Problem> {

@@ -179,6 +179,12 @@ const NEW_KEY: &[Documented] = &[
     ),
 ];
 
+const ROTATED_KEY: &[Documented] = &[(
+    422,
+    "invalid_overlap",
+    "`overlap_seconds` is no whole number from 0 to 7,776,000.",
+)];
+
 const DELETED_KEY: &[Documented] = &[(
     409,
     "last_admin_key",
@@ -189,8 +195,9 @@ const DELETED_KEY: &[Documented] = &[(
 pub fn openapi() -> OpenApi {
     let mut document = routes::routes().into_openapi();
     add_request_body(&mut document, "create_key", new_key());
+    add_request_body(&mut document, "rotate_key", overlap());
     add_request_body(&mut document, "replay_dead_letter", changes());
-    let operations: [(&str, &[&[Documented]]); 14] = [
+    let operations: [(&str, &[&[Documented]]); 15] = [
         ("list_events", &[READING, PAGE, EXPORT]),
         ("get_event", &[READING, ONE_EVENT]),
         ("follow_events", &[READING]),
@@ -208,6 +215,10 @@ pub fn openapi() -> OpenApi {
         (
             "create_key",
             &[CHANGED_KEYS, JSON_OBJECT, JSON_FIELDS, NEW_KEY],
+        ),
+        (
+            "rotate_key",
+            &[CHANGED_KEYS, JSON_OBJECT, JSON_FIELDS, ONE_KEY, ROTATED_KEY],
         ),
         ("delete_key", &[CHANGED_KEYS, ONE_KEY, DELETED_KEY]),
         ("list_audit_log", &[PAGE]),
@@ -240,6 +251,18 @@ fn new_key() -> Value {
             },
         }}},
     })
+}
+
+fn overlap() -> Value {
+    let schema = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {"overlap_seconds": {
+            "type": "integer", "minimum": 0, "maximum": 7_776_000, "default": 86_400,
+            "description": "For how long the old key goes on.",
+        }},
+    });
+    json!({"required": true, "content": {"application/json": {"schema": schema}}})
 }
 
 fn changes() -> Value {

@@ -167,3 +167,9 @@ pub(crate) fn instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::from_timestamp_micros(instant.timestamp_micros())?;
     (!leap_second && (1..=9999).contains(&instant.year())).then_some(instant)
 }
+
+/// A window's end as it can be said: RFC 3339 ends with the last instant of the year 9999.
+pub(crate) fn utterable(end: DateTime<Utc>) -> DateTime<Utc> {
+    const LAST_US: i64 = 253_402_300_799_999_999;
+    DateTime::from_timestamp_micros(LAST_US).map_or(end, |last| end.min(last))
+}

@@ -141,6 +141,8 @@ async fn counted(
         group_by: &[],
         names: &names,
         top: None,
+        rest: false,
+        member: None,
         after: None,
         max_rows: 1,
     };

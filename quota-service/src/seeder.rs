@@ -182,6 +182,8 @@ impl Seeder {
             group_by: &[Dimension::Tenant, Dimension::Feature],
             names: &names,
             top: None,
+            rest: false,
+            member: None,
             after: None,
             max_rows: MAX_TOTALS,
         };

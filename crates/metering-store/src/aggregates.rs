@@ -52,6 +52,10 @@ pub struct Question<'a> {
     pub names: &'a Names,
     /// Only the groups with the largest totals over all windows.
     pub top: Option<u32>,
+    /// The other groups, too, as one.
+    pub rest: bool,
+    /// Group by the text of this member of the metadata as well; needs raw events as the source.
+    pub member: Option<&'a str>,
     /// Only what comes behind this row in the order of an answer; not together with a `top`.
     pub after: Option<After<'a>>,
     /// Rows to return at most.
@@ -65,7 +69,15 @@ pub struct After<'a> {
     pub names: [&'a str; 3],
 }
 
+/// What tells groups apart: whether it is the rest, and the names.
+pub type Group = (bool, [Option<String>; 4]);
+
 impl Usage {
+    pub fn group(&self) -> Group {
+        let names = [&self.tenant_id, &self.resource, &self.feature, &self.member];
+        (self.is_rest, names.map(Clone::clone))
+    }
+
     pub fn place(&self) -> After<'_> {
         let names = [&self.tenant_id, &self.resource, &self.feature];
         After {
@@ -76,7 +88,7 @@ impl Usage {
 }
 
 /// Usage of one group in one window.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Index of the window's start in the bounds; `None` unless asked for.
     pub window: Option<usize>,
@@ -84,6 +96,10 @@ pub struct Usage {
     pub tenant_id: Option<String>,
     pub resource: Option<String>,
     pub feature: Option<String>,
+    /// Of the member of the metadata; `None` also for events that do not have it.
+    pub member: Option<String>,
+    /// All groups below the top.
+    pub is_rest: bool,
     pub sum: Sum,
 }
 
@@ -169,6 +185,8 @@ pub async fn list(conn: &mut PgConnection, question: &Question<'_>) -> Result<An
                 tenant_id: row.tenant,
                 resource: row.resource,
                 feature: row.feature,
+                member: row.member,
+                is_rest: row.is_rest,
             })
         })
         .collect::<Result<_, sqlx::Error>>()?;
@@ -185,6 +203,8 @@ struct Row {
     tenant: Option<String>,
     resource: Option<String>,
     feature: Option<String>,
+    member: Option<String>,
+    is_rest: bool,
     quantity: String,
     count: String,
     all_quantity: String,
@@ -203,7 +223,8 @@ pub(crate) fn sum(quantity: &str, count: &str) -> Result<Sum, sqlx::Error> {
 }
 
 fn statement(question: &Question<'_>, ids: Ids) -> QueryBuilder<Postgres> {
-    let groups: Vec<&str> = question.group_by.iter().map(|d| d.column()).collect();
+    let groups = question.group_by.iter().map(|d| d.column());
+    let groups: Vec<&str> = groups.chain(question.member.map(|_| "member")).collect();
     let groups = groups.join(", ");
     let mut sql = QueryBuilder::new("with cell as materialized (select ");
     if question.by_window {
@@ -223,7 +244,11 @@ fn statement(question: &Question<'_>, ids: Ids) -> QueryBuilder<Postgres> {
         // A sum over nothing would be a row of nulls.
         (false, true) => sql.push(" having count(*) > 0"),
     };
-    sql.push(") select * from (select ");
+    sql.push(if question.after.is_some() {
+        ") select * from (select "
+    } else {
+        ") select "
+    });
     sql.push(if question.by_window {
         "w"
     } else {
@@ -239,6 +264,16 @@ fn statement(question: &Question<'_>, ids: Ids) -> QueryBuilder<Postgres> {
             sql.push(format_args!(", null::text as {name}"));
         }
     }
+    sql.push(if question.member.is_some() {
+        ", member"
+    } else {
+        ", null::text as member"
+    });
+    sql.push(if question.top.is_some() && question.rest {
+        ", is_rest"
+    } else {
+        ", false as is_rest"
+    });
     sql.push(
         ", quantity::text as quantity, events::text as count,
          (select sum(quantity)::text from cell) as all_quantity,
@@ -256,22 +291,51 @@ fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question<'_>, groups:
     match question.top {
         Some(top) if !groups.is_empty() => {
             // Ranked by window functions: a join would be planned for a few rows and get thousands.
-            sql.push(format_args!(
+            let ranked = format!(
                 "(select *, dense_rank() over (order by whole desc, whole_events desc, {groups}) as place
                  from (select *, sum(quantity) over of_group as whole,
                          sum(events) over of_group as whole_events
-                     from cell window of_group as (partition by {groups})) as summed) as ranked
-                 where place <= "
-            ))
-            .push_bind(i64::from(top))
-            .push(" order by w, place) as named");
+                     from cell window of_group as (partition by {groups})) as summed) as ranked"
+            );
+            if question.rest {
+                push_with_rest(sql, question, &ranked, groups);
+            } else {
+                sql.push(ranked).push(" where place <= ");
+                sql.push_bind(i64::from(top));
+            }
+            sql.push(" order by w, place");
         }
         Some(_) | None => {
-            sql.push("cell) as named");
+            sql.push("cell");
             push_after(sql, question.after);
-            sql.push(" order by w, tenant, resource, feature");
+            sql.push(" order by w, tenant, resource, feature, member");
         }
     }
+}
+
+/// The ranked cells, those below the top as one group that has no names and comes last.
+fn push_with_rest(
+    sql: &mut QueryBuilder<Postgres>,
+    question: &Question<'_>,
+    ranked: &str,
+    groups: &str,
+) {
+    // A number that was parsed: as a bound value it would not be the same expression twice.
+    let top = question.top.unwrap_or_default();
+    let window = if question.by_window { "w, " } else { "" };
+    let kept: Vec<String> = groups
+        .split(", ")
+        .map(|group| format!("case when place <= {top} then {group} end as {group}"))
+        .collect();
+    let kept = kept.join(", ");
+    let columns = usize::from(question.by_window) + groups.split(", ").count() + 2;
+    let keys: Vec<String> = (1..=columns).map(|number| number.to_string()).collect();
+    let keys = keys.join(", ");
+    sql.push(format_args!(
+        "(select {window}{kept}, least(place, {top} + 1) as place, place > {top} as is_rest,
+             sum(quantity) as quantity, sum(events) as events
+         from {ranked} group by {keys}) as merged"
+    ));
 }
 
 fn push_after(sql: &mut QueryBuilder<Postgres>, after: Option<After<'_>>) {
@@ -280,7 +344,7 @@ fn push_after(sql: &mut QueryBuilder<Postgres>, after: Option<After<'_>>) {
     };
     let window = window.and_then(|window| i32::try_from(window).ok());
     sql.push(
-        " where (coalesce(w, -1), coalesce(tenant, ''), coalesce(resource, ''),
+        ") as named where (coalesce(w, -1), coalesce(tenant, ''), coalesce(resource, ''),
              coalesce(feature, '')) > (",
     )
     .push_bind(window.unwrap_or(-1));
@@ -294,13 +358,16 @@ fn push_after(sql: &mut QueryBuilder<Postgres>, after: Option<After<'_>>) {
 fn push_source(sql: &mut QueryBuilder<Postgres>, question: &Question<'_>, ids: Ids) {
     match question.source {
         Source::Raw => {
-            sql.push(
-                "(select timestamp as at, tenant_id, resource_id, feature_id,
-                     quantity, 1::bigint as events from usage_event where timestamp >= ",
-            )
-            .push_bind(question.bounds.first().copied())
-            .push(" and timestamp < ")
-            .push_bind(question.bounds.last().copied());
+            sql.push("(select timestamp as at, tenant_id, resource_id, feature_id, ");
+            if let Some(member) = question.member {
+                sql.push("metadata ->> ")
+                    .push_bind(member.to_owned())
+                    .push(" as member, ");
+            }
+            sql.push("quantity, 1::bigint as events from usage_event where timestamp >= ")
+                .push_bind(question.bounds.first().copied())
+                .push(" and timestamp < ")
+                .push_bind(question.bounds.last().copied());
             ids.push(sql);
             sql.push(") as used");
         }

@@ -111,6 +111,22 @@ pub async fn count_others(
     .await
 }
 
+/// Makes a key end at `expires_at`, unless it ends before that.
+pub async fn end_at(
+    conn: &mut PgConnection,
+    id: &str,
+    expires_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update api_key set expires_at = least(expires_at, $2) where id = $1",
+        id,
+        expires_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Marks a key as deleted; the first time counts.
 pub async fn delete(
     conn: &mut PgConnection,

@@ -9,6 +9,7 @@ mod dead_letters;
 mod exactly_once;
 mod flights;
 mod ingest_examples;
+mod isolation;
 mod keys;
 mod metrics;
 mod openapi;

@@ -18,14 +18,15 @@ use utoipa_axum::routes;
 
 use super::{Admin, Page};
 use crate::error::QueryError;
-use crate::keys::{self, Actor};
-use crate::new_key::NewKey;
+use crate::keys::{self, Actor, Rotation};
+use crate::new_key::{NewKey, parse_overlap};
 use crate::state::QueryState;
 
 pub(super) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(show, delete))
+        .routes(routes!(rotate))
 }
 
 /// A key as it is shown; its secret is not known any more.
@@ -60,6 +61,20 @@ struct CreatedKey {
 struct KeyList {
     data: Vec<Key>,
     next_cursor: Option<String>,
+}
+
+impl CreatedKey {
+    fn new(key: ApiKey, secret: &ApiKeySecret) -> Self {
+        Self {
+            id: key.id,
+            secret: secret.as_str().to_owned(),
+            name: key.name,
+            scopes: key.scopes,
+            tenant_id: key.tenant_id,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+        }
+    }
 }
 
 impl From<ApiKeyRow> for Key {
@@ -158,16 +173,42 @@ async fn create(
         actor(&caller, request_id),
     )
     .await?;
-    let created = CreatedKey {
-        id: key.id,
-        secret: secret.as_str().to_owned(),
-        name: key.name,
-        scopes: key.scopes,
-        tenant_id: key.tenant_id,
-        created_at: key.created_at,
-        expires_at: key.expires_at,
+    Ok((StatusCode::CREATED, Json(CreatedKey::new(key, &secret))))
+}
+
+/// Rotate an API key
+///
+/// Makes a key that may do the same, for as long; the old one goes on for `overlap_seconds`, a day
+/// unless said, so that whoever uses it has time to change. When this is answered every service lets
+/// the new key in. Its secret is shown this once. Needs the scope `admin`; in the audit log as
+/// `key.rotate` and `key.create`.
+#[utoipa::path(
+    post, path = "/v1/meter/keys/{id}/rotate", operation_id = "rotate_key", tag = "API keys",
+    params(("id" = String, Path)),
+    responses((status = 201, description = "The new key and its secret.", body = CreatedKey)),
+)]
+async fn rotate(
+    State(state): State<QueryState>,
+    Path(id): Path<String>,
+    Admin { caller, params }: Admin,
+    Extension(request_id): Extension<RequestId>,
+    fields: Result<Fields, Problem>,
+) -> Result<(StatusCode, Json<CreatedKey>), QueryError> {
+    params.finish("none")?;
+    let fields = fields.map_err(QueryError::Refused)?;
+    let overlap = parse_overlap(fields).map_err(QueryError::Refused)?;
+    let (id, now) = (checked(&id)?, clock::now().trunc_subsecs(6));
+    let secret = ApiKeySecret::generate();
+    let rotation = Rotation {
+        new_id: secret.id().to_owned(),
+        new_secret_sha256: secret.sha256(),
+        now,
+        old_ends_at: now + overlap,
     };
-    Ok((StatusCode::CREATED, Json(created)))
+    let actor = actor(&caller, request_id);
+    let (store, bucket, known) = (&state.store, state.bucket(), state.keys());
+    let key = keys::rotate(store, bucket, known, (&id, rotation), actor).await?;
+    Ok((StatusCode::CREATED, Json(CreatedKey::new(key, &secret))))
 }
 
 /// Delete an API key

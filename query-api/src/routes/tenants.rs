@@ -18,6 +18,7 @@ use super::aggregates::Totals;
 use super::{Page, Reader};
 use crate::consumption::{self, Consumption};
 use crate::error::QueryError;
+use crate::params::utterable;
 use crate::state::QueryState;
 
 /// Days of a tenant's breakdown.
@@ -95,7 +96,7 @@ async fn list(
     let page: Page<String> = Page::take(&listing, &mut params, &caller, &state)?;
     params.finish("search, from, to, limit, cursor and receipt")?;
     let bounds = one_window(from, to);
-    let (from, to) = (bounds[0], bounds[1]);
+    let (from, to) = (bounds[0], utterable(bounds[1]));
     let filter = TenantFilter {
         tenant_id: caller.tenant_id,
         search,
@@ -197,6 +198,8 @@ async fn show(
         group_by: &[],
         names: &names,
         top: None,
+        rest: false,
+        member: None,
         after: None,
         max_rows: u32::MAX,
     };
@@ -207,7 +210,7 @@ async fn show(
         let used = sums.next_if(|usage| usage.window == Some(number));
         Day {
             window_start: rfc3339(day[0]),
-            window_end: rfc3339(day[1]),
+            window_end: rfc3339(utterable(day[1])),
             totals: used.map(|usage| usage.sum).unwrap_or_default().into(),
         }
     };

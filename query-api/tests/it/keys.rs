@@ -378,3 +378,88 @@ async fn whatever_a_crash_left_is_made_what_postgres_says() {
     };
     tokio::join!(watching, running, checks);
 }
+
+async fn rotate(world: &World, key: &str, id: &str, body: Value) -> Answer {
+    let request = Request::post(format!("{KEYS}/{id}/rotate"))
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json");
+    world
+        .send(request.body(body.to_string().into()).unwrap())
+        .await
+}
+
+#[tokio::test]
+async fn a_rotated_key_goes_on_for_a_while() {
+    let world = World::new().await;
+    let new = json!({"name": "n", "scopes": ["read"], "tenant_id": "org_001", "expires_at": "2999-01-01T00:00:00Z"});
+    let old = create(&world, world.admin(), new).await;
+    for (body, status, code) in [
+        (json!({"overlap_seconds": -1}), 422, "invalid_overlap"),
+        (
+            json!({"overlap_seconds": 7_776_001}),
+            422,
+            "invalid_overlap",
+        ),
+        (json!({"overlap_seconds": "1"}), 422, "invalid_overlap"),
+        (json!({"overlap": 1}), 422, "unknown_field"),
+    ] {
+        let answer = rotate(&world, world.admin(), id(&old), body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{}",
+            answer.text
+        );
+    }
+    let rotated = rotate(
+        &world,
+        world.admin(),
+        id(&old),
+        json!({"overlap_seconds": 3600}),
+    )
+    .await;
+    assert_eq!(rotated.status, StatusCode::CREATED, "{}", rotated.text);
+    let new = rotated.json;
+    for member in ["name", "scopes", "tenant_id", "expires_at"] {
+        assert_eq!(new[member], old[member], "{member}");
+    }
+    assert_ne!((&new["id"], &new["secret"]), (&old["id"], &old["secret"]));
+    let shown = world.get(&format!("{KEYS}/{}", id(&old))).await.json;
+    let at = |key: &Value, member: &str| crate::support::utc(key[member].as_str().unwrap());
+    let overlap = at(&shown, "expires_at") - at(&new, "created_at");
+    assert_eq!(overlap.num_seconds(), 3600);
+    // A second time it ends no later.
+    rotate(
+        &world,
+        world.admin(),
+        id(&old),
+        json!({"overlap_seconds": 7200}),
+    )
+    .await;
+    let again = world.get(&format!("{KEYS}/{}", id(&old))).await.json;
+    assert_eq!(again["expires_at"], shown["expires_at"]);
+    // Without an overlap it has ended, and what has ended has no successor.
+    let last = rotate(
+        &world,
+        world.admin(),
+        id(&old),
+        json!({"overlap_seconds": 0}),
+    )
+    .await;
+    assert_eq!(last.status, StatusCode::CREATED);
+    let ended = rotate(&world, world.admin(), id(&old), json!({})).await;
+    assert_eq!(
+        (ended.status, ended.code()),
+        (StatusCode::NOT_FOUND, "not_found")
+    );
+    let bound = world.key(&[Scope::Admin], Some("org_002"));
+    let foreign = rotate(&world, &bound, id(&new), json!({})).await;
+    assert_eq!(
+        (foreign.status, foreign.code()),
+        (StatusCode::NOT_FOUND, "not_found")
+    );
+    let audit = world.ok("/v1/meter/audit?limit=2").await;
+    let actions = [&audit["data"][0]["action"], &audit["data"][1]["action"]];
+    assert_eq!(actions, ["key.create", "key.rotate"]);
+    assert!(!audit.to_string().contains(new["secret"].as_str().unwrap()));
+}

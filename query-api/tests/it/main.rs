@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod aggregates;
+mod comparisons;
 mod events;
 mod exports;
 mod hang_up;

@@ -862,6 +862,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/meter/keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate an API key
+         * @description Makes a key that may do the same, for as long; the old one goes on for `overlap_seconds`, a day
+         *     unless said, so that whoever uses it has time to change. When this is answered every service lets
+         *     the new key in. Its secret is shown this once. Needs the scope `admin`; in the audit log as
+         *     `key.rotate` and `key.create`.
+         *
+         *     With curl:
+         *
+         *     ```sh
+         *     id=$(curl --fail-with-body --silent "$METERD_URL/v1/meter/keys" \
+         *       -H "Authorization: Bearer $METERD_API_KEY" \
+         *       -H 'Content-Type: application/json' \
+         *       -d '{"name": "rotated", "scopes": ["ingest"]}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+         *     curl --fail-with-body "$METERD_URL/v1/meter/keys/$id/rotate" \
+         *       -H "Authorization: Bearer $METERD_API_KEY" \
+         *       -H 'Content-Type: application/json' \
+         *       -d '{"overlap_seconds": 3600}'
+         *     ```
+         *
+         *     In Python:
+         *
+         *     ```python
+         *     import json
+         *     import os
+         *     import urllib.request
+         *
+         *     URL = os.environ["METERD_URL"] + "/v1/meter/keys"
+         *     HEADERS = {
+         *         "Authorization": "Bearer " + os.environ["METERD_API_KEY"],
+         *         "Content-Type": "application/json",
+         *     }
+         *
+         *
+         *     def post(url, body):
+         *         request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=HEADERS)
+         *         with urllib.request.urlopen(request) as answer:
+         *             return json.load(answer)
+         *
+         *
+         *     old = post(URL, {"name": "rotated", "scopes": ["ingest"]})
+         *     new = post(f"{URL}/{old['id']}/rotate", {"overlap_seconds": 3600})
+         *     print(json.dumps(new, indent=2))
+         *     ```
+         */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/meter/quotas": {
         parameters: {
             query?: never;
@@ -1401,6 +1462,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         AggregateList: {
+            compare?: components["schemas"]["Compared"] | null;
             data: components["schemas"]["AggregateRow"][];
             /**
              * Format: date-time
@@ -1410,7 +1472,7 @@ export interface components {
             /** @description Always null: an answer is whole, or refused for its size. */
             next_cursor?: string | null;
             timezone: string;
-            /** @description The end of the year 9999 is written as the year +10000, which RFC 3339 does not have. */
+            /** Format: date-time */
             to: string;
             totals?: components["schemas"]["Totals"] | null;
             window: string;
@@ -1418,8 +1480,15 @@ export interface components {
         /** @description Without what was not asked for: the window of `window=none`, the names that are not grouped by. */
         AggregateRow: components["schemas"]["Totals"] & {
             feature?: string | null;
+            /** @description The member that is grouped by and the text of its value; null for events without it. */
+            metadata?: {
+                [key: string]: string | null;
+            } | null;
+            /** @description All groups below the top together. */
+            other?: boolean | null;
             resource?: string | null;
             tenant_id?: string | null;
+            /** Format: date-time */
             window_end?: string | null;
             /** Format: date-time */
             window_start?: string | null;
@@ -1492,6 +1561,15 @@ export interface components {
             time?: string;
             /** @description The resource. */
             type: string;
+        };
+        /** @description Usage of an earlier range; its windows are of the same kind, those of equal place belong together. */
+        Compared: {
+            data: components["schemas"]["AggregateRow"][];
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            totals?: components["schemas"]["Totals"] | null;
         };
         /** @description A quota in its window of now. */
         Consumption: {
@@ -1994,7 +2072,7 @@ export interface operations {
                 window?: string;
                 /** @description IANA name, UTC unless said */
                 timezone?: string;
-                /** @description A list of `tenant_id`, `resource` and `feature`, separated by commas */
+                /** @description A list of `tenant_id`, `resource`, `feature` and one `metadata.KEY`, separated by commas; by metadata for at most 31 days and 1,000 values */
                 group_by?: string;
                 /** @description A key that is bound to a tenant sees that one only */
                 tenant_id?: string;
@@ -2010,12 +2088,18 @@ export interface operations {
                 totals?: boolean;
                 /** @description Only the groups that used most; needs `group_by` */
                 top?: number;
+                /** @description `true`: all groups below the `top` as one row that has `other` */
+                other?: boolean;
+                /** @description Usage of as many windows before as well, or of the same dates a year before */
+                compare?: string;
                 /** @description Of an export: members of a row, separated by commas */
                 columns?: string;
                 /** @description As `Meter-Receipt` */
                 receipt?: string;
             };
             header?: {
+                /** @description The `ETag` of an earlier answer: 304 if nothing was applied since */
+                "If-None-Match"?: string | null;
                 /** @description Of a 202: the answer includes its events */
                 "Meter-Receipt"?: string | null;
             };
@@ -2027,6 +2111,8 @@ export interface operations {
             /** @description The sums. */
             200: {
                 headers: {
+                    /** @description Of a JSON answer: changes when something is applied. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2034,6 +2120,13 @@ export interface operations {
                     "application/x-ndjson": string;
                     "text/csv": string;
                 };
+            };
+            /** @description Nothing was applied since the answer with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /**
              * @description - `invalid_parameter`: A parameter is not as it must be; `detail` names it.
@@ -3794,6 +3887,181 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         code?: "last_admin_key";
+                    };
+                };
+            };
+            /** @description - `internal`: meterd failed; its log says why. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "internal";
+                    };
+                };
+            };
+            /**
+             * @description - `unavailable`: Keys cannot be checked right now. Try again.
+             *     - `unavailable`: The database is away. Try again.
+             *     - `query_timeout`: The query takes too long; ask for less.
+             *     - `unavailable`: The change was not distributed to every service. Send it again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: Quantity;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unavailable" | "query_timeout";
+                    };
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description For how long the old key goes on.
+                     * @default 86400
+                     */
+                    overlap_seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The new key and its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+            /**
+             * @description - `invalid_parameter`: A parameter is not as it must be; `detail` names it.
+             *     - `empty_body`: There is no body.
+             *     - `invalid_json`: The body is not JSON.
+             *     - `invalid_shape`: The body is no JSON object.
+             *     - `duplicate_field`: A field is there twice.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "invalid_parameter" | "empty_body" | "invalid_json" | "invalid_shape" | "duplicate_field";
+                    };
+                };
+            };
+            /**
+             * @description - `unauthenticated`: The request has no API key, or not in one of the two headers.
+             *     - `invalid_key`: The key is mistyped, unknown, expired or deleted.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unauthenticated" | "invalid_key";
+                    };
+                };
+            };
+            /** @description - `missing_scope`: The key lacks the scope that this operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "missing_scope";
+                    };
+                };
+            };
+            /** @description - `not_found`: No key that the caller may see has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description - `body_timeout`: The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "body_timeout";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is not whole, or has more than 16 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /**
+             * @description - `unsupported_media_type`: The Content-Type is not `application/json`.
+             *     - `unsupported_encoding`: The body has a Content-Encoding.
+             */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "unsupported_media_type" | "unsupported_encoding";
+                    };
+                };
+            };
+            /**
+             * @description - `missing_field`: A field that is needed is missing.
+             *     - `unknown_field`: A field has a name that is not known here.
+             *     - `invalid_overlap`: `overlap_seconds` is no whole number from 0 to 7,776,000.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "missing_field" | "unknown_field" | "invalid_overlap";
                     };
                 };
             };
