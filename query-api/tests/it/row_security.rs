@@ -17,7 +17,7 @@ use crate::support::{Used, World, used, utc};
 
 /// Tables of which no row is a tenant's, and those that name tenants otherwise than in a column
 /// `tenant_id`: names, and sums over all tenants.
-const WITHOUT_TENANT: [&str; 1] = ["progress"];
+const WITHOUT_TENANT: [&str; 2] = ["progress", "usage_day"];
 const FOR_ALL: [&str; 2] = ["dimension", "usage_aggregate_all"];
 const PERMISSION_DENIED: &str = "42501";
 const TENANTS: [&str; 2] = ["acme", "org_001"];
