@@ -75,13 +75,13 @@ impl QuotaState {
         &self,
         partition: &Partition,
         take: Take<'_>,
+        patience: Duration,
     ) -> Result<Folded, QuotaError> {
         let record = if take.ttl_seconds.is_some() {
             Record::Reserve(take)
         } else {
             Record::Consume(take)
         };
-        let patience = self.config.deadline();
         let asked = self
             .ask(partition, &record, Priority::Report, patience)
             .await;

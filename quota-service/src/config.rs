@@ -3,8 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use metering_core::quota::Rules;
 
 use crate::webhook::WebhookConfig;
+
+/// What is answered where no quota says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Unmatched {
+    Allow,
+    Deny,
+}
 
 /// How long answers may take and how often the books are written.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,6 +43,16 @@ pub struct Config {
         default_value_t = 1_000
     )]
     pub write_interval_ms: u64,
+
+    /// What use that no quota counts is answered. Services that are set otherwise than the one that
+    /// started last do not answer
+    #[arg(
+        long = "quota-default",
+        env = "METERD_QUOTA_DEFAULT",
+        value_name = "ANSWER",
+        default_value = "allow"
+    )]
+    pub default: Unmatched,
 
     /// Connections to Postgres, besides two for each partition
     #[arg(
@@ -84,6 +102,11 @@ impl Config {
         );
         self.webhook.receiver()?;
         Ok(())
+    }
+
+    /// The rules that this service decides by.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::built_in(self.default == Unmatched::Deny)
     }
 
     pub(crate) fn deadline(&self) -> Duration {

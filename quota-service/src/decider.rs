@@ -54,6 +54,7 @@ impl Ended {
 /// Folds for ever.
 pub(crate) async fn run(state: QuotaState, partition: Arc<Partition>, health: HealthReporter) {
     let decider = Decider {
+        rules: state.config.rules(),
         state,
         partition,
         health,
@@ -86,6 +87,8 @@ struct Decider {
     state: QuotaState,
     partition: Arc<Partition>,
     health: HealthReporter,
+    /// Those that it answers by.
+    rules: Rules,
 }
 
 impl Decider {
@@ -111,10 +114,18 @@ impl Decider {
                 tracing::info!(partition = number, seq = last.seq, "the quotas are folded");
                 self.announce(caught_up, position).await;
             }
-            let agreed = self.partition.state().rules() == Some(&Rules::built_in());
-            if caught_up && agreed {
+            if !caught_up {
+                continue;
+            }
+            let log = self.partition.state().rules().cloned();
+            if log.as_ref() == Some(&self.rules) {
                 self.partition.set_folded(last.seq);
                 self.health.ready();
+            } else {
+                // Its own are not folded yet, or a service that started later has others.
+                self.partition.set_folded(0);
+                let reason = format!("the log is decided by {log:?}, not by {:?}", self.rules);
+                self.health.not_ready(reason);
             }
         }
     }
@@ -122,8 +133,7 @@ impl Decider {
     /// Says in the log by which rules it goes on, unless the log says so already. Nothing is
     /// answered before that record is folded.
     async fn announce(&self, caught_up: bool, position: Position) {
-        let built_in = Rules::built_in();
-        let agreed = self.partition.state().rules() == Some(&built_in);
+        let agreed = self.partition.state().rules() == Some(&self.rules);
         if agreed && caught_up {
             // With nothing to fold, the snapshot's position is where it stands.
             self.partition.set_folded(position.seq);
@@ -134,8 +144,8 @@ impl Decider {
         }
         let record = EncodedRecord::new(&Record::Rules(Document {
             id: Uuid::nil(),
-            version: built_in.fold,
-            json: &built_in.to_record(),
+            version: self.rules.fold,
+            json: &self.rules.to_record(),
         }));
         let publisher = &self.state.publisher;
         let number = self.partition.number;
@@ -182,7 +192,7 @@ impl Decider {
         for message in batch {
             let answer = |state: &State, _, record: &Record<'_>, outcome: Outcome| {
                 let seq = message.seq;
-                if state.rules() != Some(&Rules::built_in()) {
+                if state.rules() != Some(&self.rules) {
                     return;
                 }
                 if let Reply::Barrier { nonce } = outcome.reply {

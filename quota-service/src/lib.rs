@@ -6,6 +6,7 @@ mod books;
 mod checks;
 pub mod config;
 mod decider;
+mod denials;
 mod error;
 mod fold;
 mod metrics;
