@@ -34,6 +34,9 @@ impl QuotaState {
         if *partition.folded().borrow() == 0 {
             return Err(QuotaError::NotFolded);
         }
+        if partition.is_skewed() {
+            return Err(QuotaError::WrongClock);
+        }
         if partition.lag() > self.config.max_lag() {
             return Err(QuotaError::Overloaded);
         }

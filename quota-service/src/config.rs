@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use metering_core::quota::Rules;
+use metering_log::alerts::AlertStream;
 
 use crate::webhook::WebhookConfig;
 
@@ -78,6 +79,10 @@ pub struct Config {
     /// Redis or Valkey that the counters are mirrored in; where it is, is for the program to say.
     #[arg(skip)]
     pub redis_url: Option<String>,
+
+    /// Where alerts are announced; where that is, is for the program to say.
+    #[arg(skip)]
+    pub alerts: Option<AlertStream>,
 
     #[command(flatten)]
     pub webhook: WebhookConfig,
