@@ -5,6 +5,7 @@ mod answers;
 mod bad_input;
 mod bounds;
 mod cli;
+mod clocks;
 mod cloud_events;
 mod dead_letters;
 mod exactly_once;
