@@ -8,3 +8,8 @@ create table usage_day (
     version   bigint not null,
     primary key (day, partition)
 ) with (fillfactor = 70);
+
+-- Days of before: a version of theirs, so that 0 is that of days without usage only.
+insert into usage_day (day, partition, version)
+select distinct (window_start at time zone 'UTC')::date, partition, (extract(epoch from now()) * 1000000)::bigint
+from usage_aggregate_all where granularity = 1440;

@@ -184,15 +184,14 @@ async fn whole(
     } else {
         None
     };
-    let body = match kept {
-        Some(body) => body,
-        None => {
-            let body = answer(&request, &mut conn).await?;
-            if is_kept {
-                state.answers.put(&tag, &body).await;
-            }
-            body
+    let body = if let Some(body) = kept {
+        body
+    } else {
+        let body = answer(&request, &mut conn).await?;
+        if is_kept {
+            state.answers.put(&tag, &body).await;
         }
+        body
     };
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((header, json, body).into_response())
