@@ -272,8 +272,7 @@ impl World {
             .unwrap();
         for (index, used) in batch.iter().enumerate() {
             let (day, now) = (used.timestamp.date_naive(), service_kit::clock::now());
-            let partition = partition.cast_unsigned();
-            usage_day::touch(&mut tx, partition, &[day], now)
+            usage_day::touch(&mut tx, partition.cast_unsigned(), &[day], now)
                 .await
                 .unwrap();
             let names = [used.tenant, used.resource, used.feature];
