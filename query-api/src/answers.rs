@@ -22,6 +22,11 @@ const MAX_BYTES: usize = 1 << 20;
 /// For so long a Redis that failed is not asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What became of looking for an answer.
+const HIT: &str = "hit";
+const MISS: &str = "miss";
+const FAILED: &str = "failed";
+
 /// Clones share it.
 #[derive(Clone)]
 pub(crate) struct Answers {
@@ -38,6 +43,10 @@ impl Answers {
             tracing::error!(%error, "METERD_REDIS_URL is none; answers are not kept");
             None
         });
+        for outcome in [HIT, MISS, FAILED] {
+            // Shown from the beginning on, as 0.
+            asked.with_label_values(&[outcome]);
+        }
         Self {
             redis,
             failed_at: Arc::default(),
@@ -50,11 +59,11 @@ impl Answers {
         let redis = self.redis()?;
         let found: Result<Option<Bytes>, Error> = redis.get(topology::answer(tag)).await;
         let outcome = match &found {
-            Ok(Some(_)) => "hit",
-            Ok(None) => "miss",
+            Ok(Some(_)) => HIT,
+            Ok(None) => MISS,
             Err(error) => {
                 self.failed(error);
-                "failed"
+                FAILED
             }
         };
         self.asked.with_label_values(&[outcome]).inc();
