@@ -10,6 +10,7 @@ import { Card } from "@/components/ui/card";
 import { Cards } from "@/features/dashboard/cards";
 import { Top } from "@/features/dashboard/top";
 import { Trend } from "@/features/dashboard/trend";
+import { AlertsPanel } from "@/features/quotas/alerts-panel";
 import { previousPeriod, useSubject } from "@/features/subject";
 import { freshnessQuery, groupsRequest, MAX_GROUPS, tenantsQuery } from "@/features/usage";
 import { useSetSearch } from "@/lib/search";
@@ -67,6 +68,7 @@ export function Dashboard() {
         <Top subject={subject} by="feature" />
         <Top subject={subject} by="tenant_id" />
       </div>
+      <AlertsPanel tenant={subject.filters.tenant} linked />
     </Page>
   );
 }

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useLiveInterval } from "@/components/live-toggle";
 import { Panel } from "@/components/panel";
 import { Badge } from "@/components/ui/badge";
@@ -7,8 +8,8 @@ import { useZone } from "@/lib/search";
 import { formatInstant } from "@/lib/time";
 import { alertsQuery } from "./api";
 
-/** When a tenant came near to a limit, the latest first. */
-export function AlertsPanel({ tenant }: { tenant: string }) {
+/** When a tenant came near to a limit, the latest first; of all tenants where none is given. */
+export function AlertsPanel({ tenant, linked = false }: { tenant: string | undefined; linked?: boolean }) {
   const query = useQuery({ ...alertsQuery(tenant), refetchInterval: useLiveInterval() });
   const zone = useZone();
   return (
@@ -26,10 +27,19 @@ export function AlertsPanel({ tenant }: { tenant: string }) {
               <span className="tabular-nums text-muted-foreground">
                 {formatInstant(alert.raised_at, zone)}
               </span>
+              {linked && (
+                <Link
+                  to="/tenants/$tenant"
+                  params={{ tenant: alert.tenant_id }}
+                  className="min-w-0 truncate text-primary underline-offset-4 hover:underline"
+                >
+                  {alert.tenant_id}
+                </Link>
+              )}
               <span className="min-w-0 truncate font-medium">{alert.feature}</span>
               <span className="tabular-nums">
                 {formatExact(BigInt(alert.used))} of {formatExact(alert.limit)}, alert at{" "}
-                {alert.alert_threshold} %
+                {alert.alert_threshold}%
               </span>
               <Badge variant="outline" className="ml-auto">
                 {alert.delivered_at ? "delivered" : "recorded"}
