@@ -6,6 +6,7 @@ mod bounds;
 mod cli;
 mod cloud_events;
 mod dead_letters;
+mod demo;
 mod exactly_once;
 mod flights;
 mod ingest_examples;

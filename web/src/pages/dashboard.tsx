@@ -7,6 +7,7 @@ import { Page } from "@/components/page";
 import { RangePicker } from "@/components/range-picker";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
+import { ByMetadata } from "@/features/dashboard/by-metadata";
 import { Cards } from "@/features/dashboard/cards";
 import { Top } from "@/features/dashboard/top";
 import { Trend } from "@/features/dashboard/trend";
@@ -19,7 +20,7 @@ const route = getRouteApi("/app/");
 
 export function Dashboard() {
   const subject = useSubject();
-  const { window, compare } = route.useSearch();
+  const { window, compare, by } = route.useSearch();
   const setSearch = useSetSearch();
   const refetchInterval = useLiveInterval();
   const usage = useQuery({ ...tenantsQuery(subject), refetchInterval });
@@ -68,7 +69,10 @@ export function Dashboard() {
         <Top subject={subject} by="feature" />
         <Top subject={subject} by="tenant_id" />
       </div>
-      <AlertsPanel tenant={subject.filters.tenant} linked />
+      <div className="grid gap-4 lg:grid-cols-2">
+        <ByMetadata subject={subject} member={by} onMember={(to) => setSearch({ by: to })} />
+        <AlertsPanel tenant={subject.filters.tenant} linked />
+      </div>
     </Page>
   );
 }
