@@ -347,8 +347,8 @@ mod tests {
     }
 
     #[test]
-    fn the_quota_is_about_to_be_hit_on_every_day_of_the_month() {
-        for day in 1..=31 {
+    fn the_quota_is_about_to_be_hit_whatever_the_day_of_the_month() {
+        for day in (0..=30).step_by(6) {
             let to = at("2026-12-01T22:30:00Z") + TimeDelta::days(day);
             let from = to - PAST;
             let limit = quota(from, to)["limit"].as_i64().unwrap();

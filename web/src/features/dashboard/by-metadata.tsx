@@ -11,6 +11,8 @@ import { groupsQuery, groupsRequest, type Subject } from "@/features/usage";
 import { Bar } from "./bar";
 
 const TOP = 8;
+/** Answered from the raw events, not from sums: a million take a second. */
+const REFETCH_MS = 60_000;
 
 type Ranking = Pick<AggregateList, "data" | "totals">;
 const UNASKED: Ranking = { data: [] };
@@ -27,7 +29,7 @@ export function ByMetadata({
   onMember: (member: string | undefined) => void;
 }) {
   const by = `metadata.${member ?? ""}` as const;
-  const options = { ...groupsQuery(subject, by, TOP), refetchInterval: useLiveInterval() };
+  const options = { ...groupsQuery(subject, by, TOP), refetchInterval: useLiveInterval(REFETCH_MS) };
   const answer = useQuery({ ...options, enabled: member !== undefined });
   const query: Pick<UseQueryResult<Ranking>, "data" | "error" | "refetch"> = member === undefined
     ? { ...answer, data: UNASKED, error: null }
@@ -56,7 +58,7 @@ export function ByMetadata({
       {({ data, totals }) => {
         const figures = { total: totals?.total_quantity ?? 0, most: data[0]?.total_quantity ?? 0 };
         return (
-          <ol className="flex flex-col gap-2.5">
+          <ol className="flex flex-col gap-2.5 pt-1">
             {data.map((row) => {
               const value = row.metadata?.[member ?? ""];
               if (row.other || value == null) {
@@ -118,7 +120,7 @@ function Member({ value, onChange }: { value: string; onChange: (member: string 
         type="search"
         className="h-8 font-mono text-xs"
         aria-label="Key of the metadata"
-        placeholder="region"
+        placeholder="key, like region"
         spellCheck={false}
         value={text}
         onChange={(event) => setText(event.target.value)}

@@ -35,7 +35,7 @@ export function Top({ subject, by }: { subject: Subject; by: Name }) {
         const total = totals?.total_quantity ?? 0;
         const most = data[0]?.total_quantity ?? 0;
         return (
-          <ol className="flex flex-col gap-2.5">
+          <ol className="flex flex-col gap-2.5 pt-1">
             {data.map((row) =>
               row.other ? (
                 <li key="other" className="text-muted-foreground">

@@ -21,7 +21,7 @@ export function AlertsPanel({ tenant, linked = false }: { tenant: string | undef
       empty={<p className="py-4 text-muted-foreground">None so far.</p>}
     >
       {({ data }) => (
-        <ul className="max-h-72 divide-y overflow-y-auto">
+        <ul className="max-h-72 divide-y overflow-y-auto text-[0.8125rem]">
           {data.map((alert) => (
             <li key={alert.id} className="flex flex-wrap items-center gap-x-3 gap-y-1 py-2">
               <span className="tabular-nums text-muted-foreground">
