@@ -52,11 +52,11 @@ pub(crate) struct StackConfig {
 }
 
 /// Serves until `shutdown`, then drains: requests first, then the log's queues, then the worker.
-/// Calls `on_ready` once requests are answered.
+/// Calls `on_ready`, with what appends to the log, once requests are answered.
 pub(crate) async fn run(
     config: StackConfig,
     listener: TcpListener,
-    on_ready: impl FnOnce() + Send,
+    on_ready: impl FnOnce(Publisher) + Send,
     shutdown: CancellationToken,
 ) -> Result<()> {
     let StackConfig {
@@ -120,7 +120,7 @@ pub(crate) async fn run(
         .expose(&metrics, router, &services.http, (&tasks, &behind))
         .await?;
     health.wait_ready().await;
-    on_ready();
+    on_ready(publisher.clone());
     let router = http::finish(router, &metrics);
     http::serve(listener, router, &services.http, shutdown).await;
     behind.cancel();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { adminKey, api, aTenant, open, send, settled, withBrowser } from "./support";
+import { adminKey, api, aTenant, open, send, settled, violations, withBrowser } from "./support";
 
 withBrowser();
 
@@ -51,6 +51,34 @@ describe("the dashboard", () => {
     await resources.getByText("100.0%").waitFor();
     await page.getByRole("button", { name: "As table" }).click();
     await page.getByRole("cell", { name: "9,999,000,000,000,007" }).waitFor();
+  });
+
+  it("ranks by name and by a key of the metadata, and tells what all others add up to", async () => {
+    const tenant = aTenant("ranked");
+    const event = { tenant_id: tenant, resource: "billing", timestamp: ago(30) };
+    await send([
+      ...Array.from({ length: 10 }, (_, n) => ({
+        ...event,
+        feature: `f_${n}`,
+        quantity: 100 - n,
+        metadata: { plan: `p_${n}` },
+      })),
+      { ...event, feature: "f_0", quantity: 1_000 },
+    ]);
+    const page = await open(`/?tenant=${tenant}&range=24h`);
+    const rows = (title: string) => page.getByRole("region", { name: title }).getByRole("listitem");
+    const features = rows("Top features");
+    await features.first().getByText("1,100").waitFor();
+    expect(await features.last().textContent()).toContain("All other features183");
+    await page.getByLabel("Key of the metadata").fill("plan");
+    await page.keyboard.press("Enter");
+    const plans = rows("By metadata");
+    await plans.first().getByText("Without plan").waitFor();
+    expect(await plans.last().textContent()).toContain("All other values");
+    expect(new URL(page.url()).searchParams.get("by")).toBe("plan");
+    expect(await violations(page)).toEqual([]);
+    await plans.getByRole("link", { name: "p_3" }).click();
+    await page.getByText("One event of this range").waitFor();
   });
 
   it("compares with the period before", async () => {

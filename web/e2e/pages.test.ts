@@ -1,4 +1,6 @@
+import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { bury } from "./bury";
 import { adminKey, aTenant, open, send, settled, url, violations, withBrowser } from "./support";
 
 withBrowser();
@@ -16,6 +18,60 @@ const PAGES = [
   "/start",
 ];
 
+/** What opens over a page. */
+const OVER: { path: string; open: (page: Page) => Promise<void> }[] = [
+  {
+    path: "/",
+    open: async (page) => {
+      await page.getByRole("button", { name: "Time range and zone" }).click();
+      await page.getByRole("textbox", { name: "From" }).waitFor();
+    },
+  },
+  {
+    path: "/?range=24h",
+    open: async (page) => {
+      await page.getByRole("button", { name: "Where the total comes from" }).click();
+      await page.getByRole("link", { name: "Show the events" }).waitFor();
+    },
+  },
+  {
+    path: "/tenants",
+    open: async (page) => {
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox", { name: "Go to" }).waitFor();
+    },
+  },
+  {
+    path: "/start",
+    open: async (page) => {
+      await page.keyboard.press("?");
+      await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    },
+  },
+  {
+    path: `/tenants/${LONG}`,
+    open: (page) => page.getByRole("button", { name: "Set a quota" }).click(),
+  },
+  {
+    path: `/events?tenant=${LONG}`,
+    open: async (page) => {
+      await page.getByRole("row").nth(1).getByRole("link").click();
+      await page.getByText("after it was received").waitFor();
+    },
+  },
+  {
+    path: "/dead-letters",
+    open: async (page) => {
+      await page.getByRole("row").nth(1).getByRole("link").click();
+      await page.getByRole("button", { name: "Discard" }).waitFor();
+    },
+  },
+  {
+    path: "/keys",
+    open: (page) => page.getByRole("button", { name: "Create a key" }).click(),
+  },
+];
+
 async function seeded(): Promise<void> {
   await send([
     {
@@ -26,6 +82,7 @@ async function seeded(): Promise<void> {
     },
     { tenant_id: aTenant("page"), resource: "billing", feature: "invoice" },
   ]);
+  await bury(aTenant("page"));
 }
 
 describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
@@ -45,33 +102,42 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
   it("neither has what opens over a page", async () => {
     await seeded();
     const page = await open("/", { colorScheme });
-    await settled(page);
-    await page.getByRole("button", { name: "Time range and zone" }).click();
-    await page.getByRole("textbox", { name: "From" }).waitFor();
-    expect(await violations(page), "range").toEqual([]);
-    await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "Where the total comes from" }).click();
-    await page.getByRole("link", { name: "Show the events" }).waitFor();
-    expect(await violations(page), "explanation").toEqual([]);
-    await page.keyboard.press("Escape");
-    await page.keyboard.press("Control+k");
-    await page.getByRole("combobox", { name: "Go to" }).waitFor();
-    expect(await violations(page), "palette").toEqual([]);
+    for (const over of OVER) {
+      await page.goto(over.path);
+      await settled(page);
+      await over.open(page);
+      expect(await violations(page), over.path).toEqual([]);
+    }
   });
 });
 
-it("every page fits a screen of 360 pixels", async () => {
+it("every page fits a screen of 360 pixels, and so does what opens over it", async () => {
   await seeded();
-  for (const path of PAGES) {
-    const page = await open(path, { viewport: { width: 360, height: 740 } });
-    await settled(page);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(width, `${path} scrolls sideways`).toBeLessThanOrEqual(360);
-  }
   const page = await open("/", { viewport: { width: 360, height: 740 } });
+  const sideways = () => page.evaluate(() => document.documentElement.scrollWidth);
+  for (const path of PAGES) {
+    await page.goto(path);
+    await settled(page);
+    expect(await sideways(), `${path} scrolls sideways`).toBeLessThanOrEqual(360);
+  }
+  for (const over of OVER) {
+    await page.goto(over.path);
+    await settled(page);
+    await over.open(page);
+    const dialog = page.locator("[role=dialog]").last();
+    const edges = () =>
+      dialog.evaluate((it) => it.getBoundingClientRect()).then((box) => [box.left, box.right]);
+    // Some slide in.
+    await expect.poll(async () => (await edges())[1], { message: over.path }).toBeLessThanOrEqual(360);
+    expect((await edges())[0], over.path).toBeGreaterThanOrEqual(0);
+  }
+  await page.goto("/");
   await page.getByRole("button", { name: "Menu" }).click();
   await page.getByRole("dialog").getByRole("link", { name: "Events" }).click();
   await page.getByRole("heading", { name: "Events" }).waitFor();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByLabel("API key").waitFor();
+  expect(await sideways(), "the login scrolls sideways").toBeLessThanOrEqual(360);
 });
 
 describe("what serves the pages", () => {

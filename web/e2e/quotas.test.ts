@@ -23,7 +23,7 @@ it("a quota that is set and edited is what validate answers by", async () => {
   expect(await ask()).toEqual([true, 22, 100]);
 
   await send([{ tenant_id: tenant, resource: "billing", feature: "pdf_export", quantity: 4 }]);
-  await page.getByRole("region", { name: "Alerts" }).getByText("82 of 100, alert at 80 %").waitFor();
+  await page.getByRole("region", { name: "Alerts" }).getByText("82 of 100, alert at 80%").waitFor();
 
   await page.getByRole("button", { name: "Edit the quota on pdf_export" }).click();
   await dialog.getByLabel("Limit").fill("80");

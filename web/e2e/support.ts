@@ -1,25 +1,42 @@
 import { randomUUID } from "node:crypto";
 import AxeBuilder from "@axe-core/playwright";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
 
 export const url = inject("url");
 export const adminKey = inject("adminKey");
+
+export const CHROMIUM = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+};
 
 let browser: Browser;
 
 /** Call it once at the top of a file: its tests share one browser, each page has a context of its own. */
 export function withBrowser(): void {
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-    });
+    browser = await chromium.launch(CHROMIUM);
   });
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));
   });
   afterAll(() => browser.close());
+}
+
+/** Makes the context's pages begin as those of someone who has logged in with `key`. */
+export async function logIn(context: BrowserContext, key = adminKey): Promise<void> {
+  // Once: who logs out or is thrown out stays out.
+  await context.addInitScript((item) => {
+    if (sessionStorage.getItem("tried") === null) sessionStorage.setItem("meterd-key", item);
+    sessionStorage.setItem("tried", "yes");
+  }, key);
 }
 
 /** Opens `path`; with a key, as someone who has logged in with it. */
@@ -33,13 +50,7 @@ export async function open(
     ...options,
   });
   context.setDefaultTimeout(15_000);
-  if (key !== null) {
-    // Once: who logs out or is thrown out stays out.
-    await context.addInitScript((item) => {
-      if (sessionStorage.getItem("tried") === null) sessionStorage.setItem("meterd-key", item);
-      sessionStorage.setItem("tried", "yes");
-    }, key);
-  }
+  if (key !== null) await logIn(context, key);
   const page = await context.newPage();
   page.on("pageerror", (error) => expect.unreachable(`an error in the page: ${error.message}`));
   page.on("dialog", (dialog) => expect.unreachable(`a dialog: ${dialog.message()}`));

@@ -11,12 +11,24 @@ function anEvent(tenant: string, feature = "invoice") {
   return { id: randomUUID(), tenant_id: tenant, resource: "billing", feature, quantity: 3 };
 }
 
-/** A network between the browser and meterd that can be cut. */
-async function network(): Promise<{ url: string; cut: () => Promise<void>; mend: () => Promise<void> }> {
+interface Network {
+  url: string;
+  cut: () => Promise<void>;
+  mend: () => Promise<void>;
+  /** Lets nothing through to the browser, until it flows again. */
+  stall: () => void;
+  flow: () => void;
+}
+
+/** A network between the browser and meterd. */
+async function network(): Promise<Network> {
   const meterd = new URL(url);
   const sockets = new Set<Socket>();
+  const pairs = new Map<Socket, Socket>();
   const server: Server = createServer((browser) => {
     const onward = connect(Number(meterd.port), meterd.hostname);
+    pairs.set(onward, browser);
+    onward.on("close", () => pairs.delete(onward));
     for (const socket of [browser, onward]) {
       sockets.add(socket);
       socket.on("error", () => socket.destroy());
@@ -36,6 +48,12 @@ async function network(): Promise<{ url: string; cut: () => Promise<void>; mend:
         for (const socket of sockets) socket.destroy();
       }),
     mend: () => listen(port),
+    stall: () => {
+      for (const [onward, browser] of pairs) onward.unpipe(browser).pause();
+    },
+    flow: () => {
+      for (const [onward, browser] of pairs) onward.pipe(browser);
+    },
   };
 }
 
@@ -113,6 +131,31 @@ describe("the live tail", () => {
     await page.getByRole("cell", { name: "meanwhile" }).waitFor();
     await page.getByText("Reconnecting…").waitFor({ state: "detached" });
     await settled(page);
+    await between.cut();
+  });
+
+  it("says that it was too slow for the stream, and reads the list anew", async () => {
+    const tenant = aTenant("slow");
+    const between = await network();
+    const page = await open(`/events?range=1h&tenant=${tenant}`, { baseURL: between.url });
+    await page.getByText("No events in this range").waitFor();
+    await send([anEvent(tenant, "before")]);
+    await page.getByRole("cell", { name: "before" }).waitFor();
+    between.stall();
+    // More than the server keeps for it and all buffers on the way hold.
+    const text = "x".repeat(7_000);
+    for (let batch = 0; batch < 20; batch += 1) {
+      await send(Array.from({ length: 200 }, () => ({ ...anEvent(tenant, "burst"), metadata: { text } })));
+    }
+    await send([anEvent(tenant, "last")]);
+    between.flow();
+    await page.getByText("This browser was too slow for the stream").waitFor();
+    await page.getByRole("cell", { name: "last" }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "Dismiss" }).click();
+    await page.getByText("too slow").waitFor({ state: "detached" });
+    await send([anEvent(tenant, "goes_on")]);
+    await page.getByRole("cell", { name: "goes_on" }).waitFor();
     await between.cut();
   });
 });

@@ -24,8 +24,9 @@ const queries = new QueryClient({
 
 // Another key sees other things; and without one there is only the login.
 session.subscribe(() => {
+  if (session.get() !== null) return queries.resetQueries();
   queries.clear();
-  if (session.get() === null) void router.invalidate();
+  return router.invalidate();
 });
 
 const element = document.getElementById("root");

@@ -53,7 +53,7 @@ function parseTrendSearch(search: Record<string, unknown>): {
 const dashboard = createRoute({
   getParentRoute: () => app,
   path: "/",
-  validateSearch: parseTrendSearch,
+  validateSearch: (search) => ({ ...parseTrendSearch(search), ...texts(search, "by") }),
   component: lazyRouteComponent(() => import("@/pages/dashboard"), "Dashboard"),
 });
 

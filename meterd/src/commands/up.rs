@@ -160,9 +160,9 @@ async fn serve(
     let mut announced = Ok(());
     let mut traffic = JoinSet::new();
     let drained = {
-        let on_ready = || {
+        let on_ready = |publisher| {
             if args.demo {
-                let demo = demo::run(url.clone(), admin_key);
+                let demo = demo::run(url.clone(), admin_key, publisher);
                 traffic.spawn(shutdown.clone().run_until_cancelled_owned(demo));
             }
             announced = roster

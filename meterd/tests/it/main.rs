@@ -8,6 +8,7 @@ mod cli;
 mod clocks;
 mod cloud_events;
 mod dead_letters;
+mod demo;
 mod exactly_once;
 mod flights;
 mod ingest_examples;

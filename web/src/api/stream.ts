@@ -6,31 +6,31 @@ export interface Following {
   /** Where an earlier stream ended. */
   lastEventId: string | undefined;
   signal: AbortSignal;
-  /** From here on nothing is missed. */
-  onOpen: () => void;
   onMessage: (message: EventSourceMessage) => void;
+  /** How far the stream is, after each message and now and then; from the first one on nothing is missed. */
+  onPlace: (id: string) => void;
 }
 
 /** Reads server-sent events until the server ends them. Errors: as `send`, and whatever breaks a connection. */
 export async function readStream(path: string, following: Following): Promise<void> {
-  const { query, lastEventId, signal, onOpen, onMessage } = following;
+  const { query, lastEventId, signal, onMessage, onPlace } = following;
   const headers = { Accept: "text/event-stream", ...(lastEventId && { "Last-Event-ID": lastEventId }) };
   const { body } = await send(path, { query, signal, headers });
   if (!body) return;
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string>).getReader();
   const parser = createParser({ onEvent: onMessage });
-  let head: string | undefined = "";
+  let rest = "";
+  let id: string | undefined;
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    if (head !== undefined) {
-      // The parser keeps an id without data to itself; the first one says that the stream has begun.
-      head += value;
-      if (/^id:/m.test(head)) {
-        head = undefined;
-        onOpen();
-      }
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      parser.feed(`${line}\n`);
+      // The parser keeps an id without data to itself. It counts from the blank line on, as the data does.
+      if (line.startsWith("id: ")) id = line.slice("id: ".length);
+      else if (line === "" && id !== undefined) onPlace(id);
     }
-    parser.feed(value);
   }
 }

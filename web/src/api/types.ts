@@ -27,6 +27,7 @@ export type ApiKey = Schemas["Key"];
 export type ApiKeyList = Schemas["KeyList"];
 export type CreatedApiKey = Schemas["CreatedKey"];
 export type NewKey = Body<"create_key">;
+export type Overlap = Body<"rotate_key">;
 export type Scope = NewKey["scopes"][number];
 
 export type Quota = Schemas["Quota"];

@@ -3,10 +3,10 @@ import { X } from "lucide-react";
 import { useEffect, useId, useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Input } from "@/components/ui/input";
-import { type Grouping, groupsQuery, type Subject } from "@/features/usage";
+import { groupsQuery, type Name, type Subject } from "@/features/usage";
 import { type Filters, useSetSearch } from "@/lib/search";
 
-const NAMES: { name: keyof Filters; label: string; grouping: Grouping }[] = [
+const NAMES: { name: keyof Filters; label: string; grouping: Name }[] = [
   { name: "tenant", label: "Tenant", grouping: "tenant_id" },
   { name: "resource", label: "Resource", grouping: "resource" },
   { name: "feature", label: "Feature", grouping: "feature" },
@@ -43,7 +43,7 @@ function NameFilter({
 }: {
   name: keyof Filters;
   label: string;
-  grouping: Grouping;
+  grouping: Name;
   subject: Subject;
 }) {
   const setSearch = useSetSearch();

@@ -21,7 +21,8 @@ export interface Subject {
   filters: Filters;
 }
 
-export type Grouping = "tenant_id" | "resource" | "feature";
+export type Name = "tenant_id" | "resource" | "feature";
+export type Grouping = Name | `metadata.${string}`;
 
 /** Two periods, one after the other. */
 export interface Compared {
@@ -40,10 +41,11 @@ function parameters({ zone, filters }: Subject, bounds: { from: Date; to: Date }
   };
 }
 
-/** The sum by group over the whole range, largest first. */
+/** The sum by group over the whole range, largest first, then what all others add up to. */
 export function groupsRequest(subject: Subject, by: Grouping, top: number, now: Date) {
   const range = resolveRange(subject.range, subject.zone, now);
-  return { path: AGGREGATES, query: { window: "none", group_by: by, top, ...parameters(subject, range) } };
+  const query = { window: "none", group_by: by, top, other: "true", ...parameters(subject, range) };
+  return { path: AGGREGATES, query };
 }
 
 export function trendRequest(subject: Subject, window: Window, now: Date) {

@@ -38,12 +38,6 @@ export function change(now: Quantity, before: Quantity): number | undefined {
   return share(now, before) - 1;
 }
 
-export function difference(a: Quantity, b: Quantity): Quantity {
-  const exact = BigInt(a) - BigInt(b);
-  const number = Number(exact);
-  return Number.isSafeInteger(number) ? number : exact;
-}
-
 /** A duration: `0.8 s`, `3 min 5 s`, `2 h 10 min`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(seconds < 0.095 ? 2 : 1)} s`;

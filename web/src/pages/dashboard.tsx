@@ -7,9 +7,11 @@ import { Page } from "@/components/page";
 import { RangePicker } from "@/components/range-picker";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
+import { ByMetadata } from "@/features/dashboard/by-metadata";
 import { Cards } from "@/features/dashboard/cards";
 import { Top } from "@/features/dashboard/top";
 import { Trend } from "@/features/dashboard/trend";
+import { AlertsPanel } from "@/features/quotas/alerts-panel";
 import { previousPeriod, useSubject } from "@/features/subject";
 import { freshnessQuery, groupsRequest, MAX_GROUPS, tenantsQuery } from "@/features/usage";
 import { useSetSearch } from "@/lib/search";
@@ -18,7 +20,7 @@ const route = getRouteApi("/app/");
 
 export function Dashboard() {
   const subject = useSubject();
-  const { window, compare } = route.useSearch();
+  const { window, compare, by } = route.useSearch();
   const setSearch = useSetSearch();
   const refetchInterval = useLiveInterval();
   const usage = useQuery({ ...tenantsQuery(subject), refetchInterval });
@@ -66,6 +68,10 @@ export function Dashboard() {
         <Top subject={subject} by="resource" />
         <Top subject={subject} by="feature" />
         <Top subject={subject} by="tenant_id" />
+      </div>
+      <div className="grid gap-4 lg:grid-cols-2">
+        <ByMetadata subject={subject} member={by} onMember={(to) => setSearch({ by: to })} />
+        <AlertsPanel tenant={subject.filters.tenant} linked />
       </div>
     </Page>
   );

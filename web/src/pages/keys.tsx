@@ -9,15 +9,20 @@ import { keysQuery } from "@/features/keys/api";
 import { keyColumns } from "@/features/keys/columns";
 import { CreateKey } from "@/features/keys/create-dialog";
 import { DeleteKey } from "@/features/keys/delete-dialog";
+import { RotateKey } from "@/features/keys/rotate-dialog";
 import { useZone } from "@/lib/search";
 
 export function Keys() {
   const query = useInfiniteQuery(keysQuery());
   const zone = useZone();
   const [doomed, setDoomed] = useState<ApiKey>();
+  const [rotated, setRotated] = useState<ApiKey>();
   const { data, dataUpdatedAt, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   const rows = useMemo(() => data?.pages.flatMap((page) => page.data) ?? [], [data]);
-  const columns = useMemo(() => keyColumns(zone, new Date(dataUpdatedAt), setDoomed), [zone, dataUpdatedAt]);
+  const columns = useMemo(
+    () => keyColumns(zone, new Date(dataUpdatedAt), { onRotate: setRotated, onDelete: setDoomed }),
+    [zone, dataUpdatedAt],
+  );
   return (
     <Page title="API keys" controls={<CreateKey />}>
       <Panel
@@ -44,6 +49,7 @@ export function Keys() {
           />
         )}
       </Panel>
+      {rotated && <RotateKey apiKey={rotated} onClose={() => setRotated(undefined)} />}
       {doomed && <DeleteKey apiKey={doomed} onClose={() => setDoomed(undefined)} />}
     </Page>
   );

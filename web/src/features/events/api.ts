@@ -54,6 +54,8 @@ export function eventsQuery(subject: Subject, metadata: string | undefined) {
     },
     initialPageParam: null as { path: string; query: Query } | null,
     getNextPageParam: (page) => page.next,
+    // The stream goes on where it was when the tab was hidden.
+    refetchOnWindowFocus: false,
   });
 }
 

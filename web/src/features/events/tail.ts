@@ -6,6 +6,7 @@ import type { UsageEvent } from "@/api/types";
 import type { Subject } from "@/features/usage";
 import { parseJson } from "@/lib/json";
 import { resolveRange } from "@/lib/range";
+import { seen, untilHidden } from "@/lib/visibility";
 import { conditions } from "./api";
 import { type Arrivals, arrive, NONE } from "./arrivals";
 
@@ -40,6 +41,7 @@ export function useTail(
     let batch: UsageEvent[] = [];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const flush = () => {
+      clearTimeout(timer);
       timer = undefined;
       const { from, to } = resolveRange(subject.range, subject.zone, new Date());
       const inRange = ({ timestamp }: UsageEvent) => {
@@ -51,6 +53,11 @@ export function useTail(
       batch = [];
       if (events.length > 0) change({ type: "arrived", events });
     };
+    // What has come until then is older than what the list will have, and must not stay on top of it.
+    const lose = () => {
+      flush();
+      change({ type: "lost" });
+    };
     change({ type: "begun" });
     setConnection("opening");
     setMissed(undefined);
@@ -58,14 +65,13 @@ export function useTail(
       onOpen: (resumed) => {
         setConnection("open");
         // What happened between the list and the stream, or while there was no stream.
-        if (!resumed) change({ type: "lost" });
+        if (!resumed) lose();
       },
       onLost: () => setConnection("lost"),
       onMessage: ({ event, data }) => {
         if (event === "dropped") {
           setMissed((parseJson(data) as { reason: Missed }).reason);
-          change({ type: "lost" });
-          return;
+          return lose();
         }
         batch.push(parseJson(data) as unknown as UsageEvent);
         timer ??= setTimeout(flush, BATCH_MS);
@@ -92,37 +98,50 @@ interface Listener {
   onLost: () => void;
 }
 
-/** Follows the stream, and again where it was when it breaks, until `signal` says so or meterd refuses. */
+/**
+ * Follows the stream, and again where it was when it breaks, until `stop` says so or meterd refuses. A browser has
+ * six connections to a host for all of its tabs: one that nobody sees leaves its own to the others.
+ */
 async function followOn(
   query: Record<string, string | number | undefined>,
-  signal: AbortSignal,
+  stop: AbortSignal,
   listener: Listener,
 ): Promise<void> {
-  let lastEventId: string | undefined;
+  let signal: AbortSignal | undefined;
+  let place: string | undefined;
   let wait = FIRST_WAIT_MS;
-  while (!signal.aborted) {
-    const resumed = lastEventId !== undefined;
+  while (!stop.aborted) {
+    if (!signal || signal.aborted) {
+      await seen(stop);
+      signal = untilHidden(stop);
+    }
+    const lastEventId = place;
+    let open = false;
+    const onPlace = (id: string) => {
+      place = id;
+      wait = FIRST_WAIT_MS;
+      if (!open) listener.onOpen(lastEventId !== undefined);
+      open = true;
+    };
     try {
-      await readStream(STREAM, {
-        query,
-        lastEventId,
-        signal,
-        onOpen: () => {
-          wait = FIRST_WAIT_MS;
-          listener.onOpen(resumed);
-        },
-        onMessage: (message) => {
-          lastEventId = message.id ?? lastEventId;
-          listener.onMessage(message);
-        },
-      });
+      await readStream(STREAM, { query, lastEventId, signal, onMessage: listener.onMessage, onPlace });
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) continue;
       // Refused: it would be again. The list, which asks the same, says why.
       if (error instanceof ApiProblem && error.status < 500 && error.status !== 429) return;
     }
     listener.onLost();
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await pause(wait, signal);
     wait = Math.min(2 * wait, MAX_WAIT_MS);
   }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

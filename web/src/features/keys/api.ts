@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { request } from "@/api/client";
-import type { ApiKey, ApiKeyList, CreatedApiKey, NewKey } from "@/api/types";
+import type { ApiKey, ApiKeyList, CreatedApiKey, NewKey, Overlap } from "@/api/types";
+import { session } from "@/lib/session";
 
 const KEYS = "/v1/meter/keys";
 const QUERY_KEY = ["keys"];
@@ -20,6 +21,22 @@ export function useCreateKey() {
   return useMutation({
     mutationFn: (key: NewKey) => request<CreatedApiKey>(KEYS, { method: "POST", body: key }),
     onSuccess: () => queries.invalidateQueries({ queryKey: QUERY_KEY }),
+  });
+}
+
+export function useRotateKey() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ key, overlap }: { key: ApiKey; overlap: Overlap }) =>
+      request<CreatedApiKey>(`${KEYS}/${encodeURIComponent(key.id)}/rotate`, {
+        method: "POST",
+        body: overlap,
+      }),
+    onSuccess: (created, { key }) => {
+      // Who rotates the key that this session uses goes on with the new one, and sees its secret.
+      if (session.get()?.startsWith(`mk_${key.id}_`)) session.set(created.secret);
+      return queries.invalidateQueries({ queryKey: QUERY_KEY });
+    },
   });
 }
 

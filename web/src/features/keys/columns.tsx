@@ -1,11 +1,17 @@
-import { Trash2 } from "lucide-react";
+import { RefreshCw, Trash2 } from "lucide-react";
 import type { ApiKey } from "@/api/types";
 import type { Column } from "@/components/data-table";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { formatAgo, formatInstant } from "@/lib/time";
 
-export function keyColumns(zone: string, now: Date, onDelete: (key: ApiKey) => void): Column<ApiKey>[] {
+interface Actions {
+  onRotate: (key: ApiKey) => void;
+  onDelete: (key: ApiKey) => void;
+}
+
+export function keyColumns(zone: string, now: Date, { onRotate, onDelete }: Actions): Column<ApiKey>[] {
+  const isExpired = ({ expires_at }: ApiKey) => expires_at != null && new Date(expires_at) <= now;
   return [
     {
       accessorKey: "name",
@@ -58,15 +64,26 @@ export function keyColumns(zone: string, now: Date, onDelete: (key: ApiKey) => v
       header: "Expires",
       cell: ({ row: { original: key } }) => {
         if (!key.expires_at) return <span className="text-muted-foreground">never</span>;
-        if (new Date(key.expires_at) <= now) return <Badge variant="destructive">expired</Badge>;
+        if (isExpired(key)) return <Badge variant="destructive">expired</Badge>;
         return <Ago at={key.expires_at} zone={zone} now={now} />;
       },
     },
     {
-      id: "delete",
-      header: () => <span className="sr-only">Delete</span>,
+      id: "actions",
+      header: () => <span className="sr-only">Rotate or delete</span>,
       cell: ({ row: { original: key } }) => (
         <span className="flex justify-end">
+          {!isExpired(key) && (
+            <Button
+              variant="ghost"
+              size="icon"
+              className="-my-1.5"
+              aria-label={`Rotate the key ${key.name}`}
+              onClick={() => onRotate(key)}
+            >
+              <RefreshCw aria-hidden className="text-muted-foreground" />
+            </Button>
+          )}
           <Button
             variant="ghost"
             size="icon"

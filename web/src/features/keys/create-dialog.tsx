@@ -15,7 +15,7 @@ import { Input } from "@/components/ui/input";
 import { Label } from "@/components/ui/label";
 import { NativeSelect } from "@/components/ui/native-select";
 import { useCreateKey } from "./api";
-import { Secret } from "./secret";
+import { NewKey } from "./secret";
 
 const SCOPES: Record<Scope, string> = {
   ingest: "send events",
@@ -49,16 +49,7 @@ export function CreateKey() {
       </DialogTrigger>
       <DialogContent>
         {create.data ? (
-          <>
-            <DialogTitle>{create.data.name}</DialogTitle>
-            <DialogDescription>
-              Copy the key now: it is not stored and will not be shown again.
-            </DialogDescription>
-            <Secret secret={create.data.secret} />
-            <DialogFooter>
-              <Button onClick={() => change(false)}>Done</Button>
-            </DialogFooter>
-          </>
+          <NewKey created={create.data} onDone={() => change(false)} />
         ) : (
           <>
             <DialogTitle>Create a key</DialogTitle>

@@ -1,4 +1,7 @@
+import type { CreatedApiKey } from "@/api/types";
 import { CopyButton } from "@/components/copy-button";
+import { Button } from "@/components/ui/button";
+import { DialogDescription, DialogFooter, DialogTitle } from "@/components/ui/dialog";
 import { Input } from "@/components/ui/input";
 
 /** A key that is shown this once. */
@@ -16,5 +19,19 @@ export function Secret({ secret }: { secret: string }) {
         Copy
       </CopyButton>
     </div>
+  );
+}
+
+/** What a dialog shows when a key has been made. */
+export function NewKey({ created, onDone }: { created: CreatedApiKey; onDone: () => void }) {
+  return (
+    <>
+      <DialogTitle>{created.name}</DialogTitle>
+      <DialogDescription>Copy the key now: it is not stored and will not be shown again.</DialogDescription>
+      <Secret secret={created.secret} />
+      <DialogFooter>
+        <Button onClick={onDone}>Done</Button>
+      </DialogFooter>
+    </>
   );
 }

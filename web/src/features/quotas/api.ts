@@ -46,7 +46,8 @@ async function consumption(tenant: string, signal: AbortSignal): Promise<Consump
   }
 }
 
-export function alertsQuery(tenant: string) {
+/** The latest first; of a tenant, or of all. */
+export function alertsQuery(tenant: string | undefined) {
   return queryOptions({
     queryKey: ["alerts", tenant],
     queryFn: ({ signal }) => request<AlertList>("/v1/meter/alerts", { query: { tenant_id: tenant }, signal }),

@@ -1,9 +1,9 @@
 import { Pencil, Trash2 } from "lucide-react";
-import type { Quota } from "@/api/types";
+import type { Consumption, Quota } from "@/api/types";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
-import { formatExact, formatShare, share } from "@/lib/number";
-import { formatInstant } from "@/lib/time";
+import { formatExact, formatShare, type Quantity, share } from "@/lib/number";
+import { formatDay, formatInstant } from "@/lib/time";
 import { cn } from "@/lib/utils";
 import { ANY, type QuotaUse } from "./api";
 
@@ -62,7 +62,7 @@ export function Meter({
         />
         {threshold && (
           <span
-            title={`Alert at ${threshold} %`}
+            title={`Alert at ${threshold}%`}
             className="absolute -top-0.5 h-3 w-0.5 bg-foreground/60"
             style={{ left: `${threshold}%` }}
           />
@@ -78,9 +78,17 @@ export function Meter({
         {projected != null && (
           <span className="w-full">
             At this pace {formatExact(projected)} by then ({formatShare(share(projected, quota.limit))})
+            {exceeds && use && `, the limit on ${formatDay(reachedAt(use, projected), quota.timezone)}`}
           </span>
         )}
       </p>
     </section>
   );
+}
+
+/** When the limit is used up, if it goes on as since the window began. */
+function reachedAt({ window_start, reset_at, limit }: Consumption, projected: Quantity): Date {
+  const start = Date.parse(window_start);
+  const length = reset_at ? Date.parse(reset_at) - start : 0;
+  return new Date(start + length * share(limit, projected));
 }

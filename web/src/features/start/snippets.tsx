@@ -10,27 +10,66 @@ function curl(url: string): string {
   -d '{"tenant_id": "org_001", "resource": "billing", "feature": "invoice_generate", "quantity": 1}'`;
 }
 
-function python(url: string): string {
-  return `python3 - <<'EOF'
-import json, os, urllib.request, uuid
-
-event = {
-    "id": str(uuid.uuid4()),  # sent again with the same id, it counts once
-    "tenant_id": "org_001",
-    "resource": "billing",
-    "feature": "invoice_generate",
-    "quantity": 1,
+/** The wheel is that of `make wheel`; it reads key and endpoint from the environment. */
+function install(url: string, also = ""): string {
+  return `export METERD_ENDPOINT=${url}
+${also}pip install --no-index --find-links dist meterd`;
 }
-request = urllib.request.Request(
-    "${url}/v1/meter/events",
-    data=json.dumps(event).encode(),
-    headers={
-        "Authorization": "Bearer " + os.environ["METERD_API_KEY"],
-        "Content-Type": "application/json",
-    },
-)
-print(json.load(urllib.request.urlopen(request)))
-EOF`;
+
+function python(url: string): string {
+  return `${install(url)}
+
+cat > quickstart.py <<'EOF'
+import meterd
+
+
+@meterd.meter(resource="billing", feature="invoice_generate")
+def process_invoice(order_id):
+    print("invoice for", order_id)
+
+
+meterd.set_tenant("org_001")
+process_invoice("ord_456")
+EOF
+python quickstart.py`;
+}
+
+function fastapi(url: string): string {
+  return `${install(url, "pip install fastapi uvicorn\n")}
+
+cat > app.py <<'EOF'
+import meterd.fastapi
+from fastapi import FastAPI
+
+app = FastAPI()
+meterd.fastapi.install(app, resource="shop")
+
+
+@app.get("/invoices/{number}")
+def invoice(number: int):
+    return {"number": number}
+EOF
+uvicorn app:app --port 8000 &
+curl --retry 5 --retry-connrefused -H 'X-Tenant-Id: org_001' http://127.0.0.1:8000/invoices/1`;
+}
+
+function flask(url: string): string {
+  return `${install(url, "pip install flask\n")}
+
+cat > app.py <<'EOF'
+from flask import Flask
+from meterd.flask import Metering
+
+app = Flask(__name__)
+Metering(app, resource="shop")
+
+
+@app.get("/invoices/<int:number>")
+def invoice(number):
+    return {"number": number}
+EOF
+flask --app app run --port 8000 &
+curl --retry 5 --retry-connrefused -H 'X-Tenant-Id: org_001' http://127.0.0.1:8000/invoices/1`;
 }
 
 /** Ways to send a first event, with this server's address and the new key in them. */
@@ -38,6 +77,8 @@ export function Snippets({ secret = "…" }: { secret?: string | undefined }) {
   const snippets = [
     { id: "curl", name: "curl", code: curl(location.origin) },
     { id: "python", name: "Python", code: python(location.origin) },
+    { id: "fastapi", name: "FastAPI", code: fastapi(location.origin) },
+    { id: "flask", name: "Flask", code: flask(location.origin) },
   ];
   return (
     <Tabs defaultValue="curl" className="grid gap-3">
