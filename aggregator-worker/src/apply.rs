@@ -1,5 +1,6 @@
 //! Raw rows and aggregates of the events that count; what Postgres refuses is narrowed down.
 
+use chrono::DateTime;
 use metering_core::aggregate::{self, Usage};
 use metering_store::usage_event::{self, NewEvent};
 use metering_store::{sqlstate, sqlx, usage_aggregate};
@@ -86,7 +87,9 @@ async fn store(
     usage_event::copy(conn, events)
         .await
         .map_err(|error| classify(error, REFUSED))?;
-    usage_aggregate::upsert(conn, partition, &deltas)
+    let persisted = events.iter().map(|event| event.persisted_us).max();
+    let now = persisted.and_then(DateTime::from_timestamp_micros);
+    usage_aggregate::upsert(conn, partition, &deltas, now.unwrap_or_default())
         .await
         .map_err(|error| classify(error, TOTAL_OVERFLOW))
 }

@@ -231,11 +231,12 @@ pub(crate) struct DatabaseArgs {
     pub(crate) postgres_url: String,
 }
 
-/// Where counters are mirrored.
+/// Where counters are mirrored and answers are kept.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Mirror")]
+#[command(next_help_heading = "Redis")]
 pub(crate) struct RedisArgs {
-    /// Redis or Valkey that the quotas' counters are mirrored in for other readers [default: none]
+    /// Redis or Valkey that quotas' counters are mirrored in, for other readers, and answers of all
+    /// tenants are kept in [default: none]
     #[arg(
         long,
         env = "METERD_REDIS_URL",

@@ -25,6 +25,10 @@ pub struct Config {
         default_value_t = 10_000
     )]
     pub statement_timeout_ms: u64,
+
+    /// Redis or Valkey that answers are kept in; where it is, is for the program to say.
+    #[arg(skip)]
+    pub redis_url: Option<String>,
 }
 
 impl Config {

@@ -1,5 +1,6 @@
 //! Answers questions about events and aggregates.
 
+mod answers;
 mod bodies;
 pub mod config;
 mod consumption;
@@ -54,7 +55,14 @@ pub async fn start(
         .await
         .context("cannot read as the role of queries; run `meterd migrate`")?;
     let database = Database { store, readers };
-    Ok(QueryState::new(database, secret, broker, metrics, shutdown))
+    let redis_url = config.redis_url.as_deref();
+    Ok(QueryState::new(
+        (database, redis_url),
+        secret,
+        broker,
+        metrics,
+        shutdown,
+    ))
 }
 
 /// The routes.

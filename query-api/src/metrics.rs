@@ -1,12 +1,17 @@
 //! What the query server measures.
 
 use metering_store::Readers;
-use service_kit::metrics::{Histogram, IntGaugeVec, LATENCY_SECONDS, Metrics, gauge};
+use service_kit::metrics::{
+    Histogram, IntCounterVec, IntGaugeVec, LATENCY_SECONDS, Metrics, gauge,
+};
 
 service_kit::metrics! {
     pub(crate) struct QueryMetrics {
         /// How long requests with a receipt waited for its events, those included that gave up.
         receipt_wait: Histogram = "meterd_query_receipt_wait_seconds" in LATENCY_SECONDS;
+        /// Answers that were looked for in Redis, by whether they were there (`hit`, `miss`) or it could not
+        /// tell (`failed`).
+        answers: IntCounterVec = "meterd_query_kept_answers_total" ["outcome"];
         /// Connections to Postgres that answers are read with, by whether a statement uses them.
         connections: IntGaugeVec = "meterd_query_postgres_connections" ["state"];
     }

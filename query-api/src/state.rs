@@ -11,6 +11,7 @@ use service_kit::auth::{Caller, Keys};
 use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
+use crate::answers::Answers;
 use crate::bodies::Bodies;
 use crate::cursor;
 use crate::live::Live;
@@ -24,6 +25,9 @@ pub struct QueryState {
     pub(crate) receipts: SigningKey,
     pub(crate) cursors: SigningKey,
     pub(crate) payloads: SigningKey,
+    /// Names answers by what they are made of.
+    pub(crate) tags: SigningKey,
+    pub(crate) answers: Answers,
     broker: QueryBroker,
     pub(crate) live: Live,
     pub(crate) bodies: Bodies,
@@ -53,19 +57,22 @@ impl QueryState {
     /// `secret` is the deployment's: cursors and receipts are good at every one of its processes.
     /// Answers that go on for long end with `shutdown`.
     pub(crate) fn new(
-        database: Database,
+        (database, redis_url): (Database, Option<&str>),
         secret: &str,
         broker: QueryBroker,
         metrics: &Metrics,
         shutdown: CancellationToken,
     ) -> Self {
+        let metrics = QueryMetrics::new(metrics, &database.readers);
         Self {
-            metrics: QueryMetrics::new(metrics, &database.readers),
+            answers: Answers::new(redis_url, metrics.answers.clone()),
+            metrics,
             database,
             visibility: Visibility::default(),
             receipts: receipt_key(secret),
             cursors: cursor::key(secret),
             payloads: payload_key(secret),
+            tags: SigningKey::derive(secret, "answer"),
             live: Live::new(broker.log.clone()),
             broker,
             bodies: Bodies::new(shutdown),

@@ -30,6 +30,7 @@ use metering_store::Store;
 use service_kit::auth::{self, Keys};
 use service_kit::health::Health;
 use service_kit::metrics::Metrics;
+use service_kit::redis;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -70,8 +71,8 @@ pub fn router(state: QuotaState, keys: Keys) -> Router {
 /// does not know stop the partition: it answers 503 and the service is not ready.
 pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken) {
     let tasks = TaskTracker::new();
-    let redis = state.config.redis_url.as_deref();
-    let redis = redis.map(mirror::connect).transpose();
+    let url = state.config.redis_url.as_deref();
+    let redis = url.map(redis::connect).transpose();
     let redis = redis.unwrap_or_else(|error| {
         tracing::error!(%error, "METERD_REDIS_URL is none; counters are not mirrored");
         None

@@ -12,9 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fred::error::Error;
-use fred::interfaces::{ClientLike as _, LuaInterface as _};
-use fred::types::Builder;
-use fred::types::config::{Config, ReconnectPolicy};
+use fred::interfaces::LuaInterface as _;
 use metering_core::Position;
 use metering_core::quota::State;
 use metering_log::topology;
@@ -32,11 +30,8 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const SHARE: u32 = 10;
 /// So long after a push there is another one though nothing has changed: Redis may have.
 const REFRESH: Duration = Duration::from_secs(2);
-/// A Redis that has not answered by now is given up for this push.
-const TIMEOUT: Duration = Duration::from_millis(50);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
-const RECONNECT_MS: u32 = 1_000;
 /// Counters in one call: Redis does nothing else meanwhile.
 const PART: usize = 1_000;
 
@@ -169,19 +164,6 @@ pub(crate) fn mirror() -> (Feed, Mirror) {
         is_lost: is_lost.clone(),
     };
     (feed, Mirror { pushes, is_lost })
-}
-
-/// A client that gives up soon and sends nothing twice.
-pub(crate) fn connect(url: &str) -> Result<fred::clients::Client, Error> {
-    let mut builder = Builder::from_config(Config::from_url(url)?);
-    builder
-        .with_connection_config(|config| config.max_command_attempts = 1)
-        .with_performance_config(|config| config.default_command_timeout = TIMEOUT)
-        .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_MS));
-    let client = builder.build()?;
-    // It connects, and connects again, by itself.
-    drop(client.connect());
-    Ok(client)
 }
 
 /// Writes for ever.

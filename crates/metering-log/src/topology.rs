@@ -1,4 +1,4 @@
-//! The name of every stream, subject and bucket. Tenants never appear in one: subjects have
+//! The name of every stream, subject and bucket, and of every key in Redis. Tenants never appear in one: subjects have
 //! wildcards, and names are shown to whoever may look at the broker.
 
 /// The generation of streams that this version writes. Another number of partitions needs another
@@ -38,6 +38,11 @@ pub fn mirror_slot(generation: u32, partition: u16, epoch: &str) -> String {
     format!("{{meter.{generation}.{partition}}}.quotas.{epoch}")
 }
 
+/// Key in Redis of an answer of the query server, named by what it is made of.
+pub fn answer(tag: &str) -> String {
+    format!("meter.answer.{tag}")
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -51,6 +56,7 @@ mod tests {
             super::ALERTS.to_owned(),
             super::mirror_pointer(1, 15),
             super::mirror_slot(1, 15, "e"),
+            super::answer("t"),
         ];
         let golden = [
             "METER_1_15",
@@ -61,6 +67,7 @@ mod tests {
             "meter.alerts",
             "{meter.1.15}.quotas",
             "{meter.1.15}.quotas.e",
+            "meter.answer.t",
         ];
         assert_eq!(names, golden);
     }

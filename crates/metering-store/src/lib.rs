@@ -21,6 +21,7 @@ pub mod rebuild;
 mod store;
 pub mod tenants;
 pub mod usage_aggregate;
+pub mod usage_day;
 pub mod usage_event;
 
 pub use readers::{QUERY_ROLE, Readers, Sight};

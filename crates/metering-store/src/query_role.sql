@@ -18,6 +18,7 @@ begin
     execute format('grant usage on schema %I to meterd_query', current_schema());
     -- Not on the tables of days and months: those have no policies, and are read through these.
     grant select on alert, api_key, audit_log, dead_letter, decision, dimension, event_key, progress,
-        quota, quota_ledger, usage_aggregate, usage_aggregate_all, usage_event
+        quota, quota_ledger, usage_aggregate, usage_aggregate_all, usage_day,
+        usage_event
         to meterd_query;
 end $$;

@@ -1,19 +1,30 @@
 //! `usage_aggregate` and `usage_aggregate_all`: sums that grow by deltas.
 
-use chrono::{DateTime, Utc};
-use metering_core::aggregate::Deltas;
+use chrono::{DateTime, NaiveDate, Utc};
+use metering_core::aggregate::{DAY_MINUTES, Deltas};
 use sqlx::PgConnection;
 
-use crate::signed;
+use crate::{signed, usage_day};
 
-/// Adds the deltas, in key order. A total that would exceed 2^63 − 1 is SQLSTATE 22003.
+/// Adds the deltas, in key order, and notes which days they change at `now`. A total that would exceed 2^63 − 1 is SQLSTATE 22003.
 pub async fn upsert(
     conn: &mut PgConnection,
     partition: u16,
     deltas: &Deltas,
+    now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     upsert_per_tenant(conn, deltas).await?;
-    upsert_overall(conn, partition, deltas).await
+    upsert_overall(conn, partition, deltas).await?;
+    let of_days = deltas
+        .overall
+        .keys()
+        .filter(|k| k.granularity == DAY_MINUTES);
+    let mut days: Vec<NaiveDate> = of_days
+        .map(|key| instant(key.window_start_us).date_naive())
+        .collect();
+    days.sort_unstable();
+    days.dedup();
+    usage_day::touch(conn, partition, &days, now).await
 }
 
 async fn upsert_per_tenant(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), sqlx::Error> {

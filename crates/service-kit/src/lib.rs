@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod problem;
 pub mod rate_limit;
+pub mod redis;
 pub mod request_log;
 pub mod spans;
 pub mod telemetry;

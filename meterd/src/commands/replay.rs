@@ -8,10 +8,10 @@ use metering_core::envelope::{self, EncodedRecord};
 use metering_core::position::message_hash;
 use metering_core::{Position, Record};
 use metering_log::{Backend as _, NatsBackend, topology};
-use metering_store::Store;
 use metering_store::progress::{self, USAGE};
 use metering_store::rebuild::{self, Difference};
 use metering_store::sqlx::PgConnection;
+use metering_store::{Store, usage_day};
 use serde_json::{Value, json};
 use service_kit::clock;
 use uuid::Uuid;
@@ -199,6 +199,9 @@ async fn rebuild(store: &Store, dry_run: bool, json: bool) -> Result<Rebuilt> {
             }
             let shown = show(&mut tx, difference).await?;
             bar.suspend(|| print_difference(&shown, json));
+        }
+        if !dry_run && has_events && !differences.is_empty() {
+            usage_day::touch(&mut tx, 0, &[day.date_naive()], clock::now()).await?;
         }
         tx.commit().await?;
         bar.inc(1);

@@ -90,6 +90,8 @@ pub(crate) struct QueryArgs {
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
+    redis: RedisArgs,
+    #[command(flatten)]
     config: query_api::Config,
 }
 
@@ -202,8 +204,12 @@ pub(crate) async fn query(args: QueryArgs) -> Result<ExitCode> {
         &role.health,
         &role.behind,
     ));
+    let config = query_api::Config {
+        redis_url: args.redis.redis_url,
+        ..args.config
+    };
     let starting = query_api::start(
-        args.config,
+        config,
         &args.database.postgres_url,
         &args.secret.secret,
         broker.for_queries(&publisher, &keys),

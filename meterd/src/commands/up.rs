@@ -146,6 +146,7 @@ async fn serve(
     let admin_key = DataDir::secret_in(&dir.admin_key(), admin_key::generate)?;
     let mut services = args.services.clone();
     services.quota.redis_url = Some(urls.redis.clone());
+    services.query.redis_url = Some(urls.redis.clone());
     let config = StackConfig {
         nats_url: urls.nats.clone(),
         nats_monitor_url: urls.nats_monitor.clone(),

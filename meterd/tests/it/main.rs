@@ -1,6 +1,7 @@
 //! Whole-system tests: each runs the real program with real servers in a directory of its own.
 
 mod alerts;
+mod answers;
 mod bad_input;
 mod bounds;
 mod cli;

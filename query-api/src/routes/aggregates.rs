@@ -5,19 +5,19 @@ mod request;
 
 use std::collections::BTreeMap;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use metering_core::event::as_rfc3339;
 use metering_store::aggregates::{self, Answer, Sum};
-use metering_store::progress::{self, Applied};
-use metering_store::sqlx::PgConnection;
+use metering_store::sqlx::{self, PgConnection};
+use metering_store::usage_day;
 use serde::Serialize;
+use service_kit::auth::Caller;
 use service_kit::openapi::integer;
 use service_kit::{VERSION, clock};
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -131,7 +131,7 @@ impl From<Sum> for Totals {
         ("other" = Option<bool>, Query, description = "`true`: all groups below the `top` as one row that has `other`"),
         ("compare" = Option<String>, Query, pattern = "^(previous|previous_year)$",
             description = "Usage of as many windows before as well, or of the same dates a year before"),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer: 304 if nothing was applied since"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer: 304 if no usage of the days asked for has changed since"),
         ("columns" = Option<String>, Query, description = "Of an export: members of a row, separated by commas"),
         ("receipt" = Option<String>, Query, description = "As `Meter-Receipt`"),
         ("Meter-Receipt" = Option<String>, Header, description = "Of a 202: the answer includes its events"),
@@ -139,8 +139,8 @@ impl From<Sum> for Totals {
     responses(
         (status = 200, description = "The sums.", content(
             (AggregateList = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"),
-        ), headers(("ETag" = String, description = "Of a JSON answer: changes when something is applied."))),
-        (status = 304, description = "Nothing was applied since the answer with this `ETag`."),
+        ), headers(("ETag" = String, description = "Of a JSON answer: changes when usage of the days asked for does."))),
+        (status = 304, description = "No usage of these days has changed since the answer with this `ETag`."),
     ),
 )]
 async fn list(
@@ -160,27 +160,49 @@ async fn whole(
     headers: &HeaderMap,
     reader: Reader,
 ) -> Result<Response, QueryError> {
-    let caller = reader.caller.clone();
-    let request = Request::parse(reader, clock::now())?;
+    let (caller, now) = (reader.caller.clone(), clock::now());
+    let request = Request::parse(reader, now)?;
     let mut conn = state.read_as(&caller).await?;
-    // What is read below is as of these positions or of later ones, never of earlier ones.
-    let applied = progress::list_sequences(&mut conn).await?;
-    let etag = etag(&applied, &request);
+    // What is read below is as of this version of its days or of a later one, never of an earlier one.
+    let tag = tag(state, &caller, &request, &mut conn).await?;
+    let etag = format!("\"{tag}\"");
     let known = headers.get_all(header::IF_NONE_MATCH).iter();
     let mut known = known
         .filter_map(|value| value.to_str().ok())
         .flat_map(|v| v.split(','));
+    let is_known = known.any(|tag| tag.trim().trim_start_matches("W/") == etag);
     let header = [
-        (header::ETAG, etag.clone()),
+        (header::ETAG, etag),
         (header::CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
-    if known.any(|tag| tag.trim().trim_start_matches("W/") == etag) {
+    if is_known {
         return Ok((StatusCode::NOT_MODIFIED, header).into_response());
     }
-    let mut list = request.answer(ask(&mut conn, &request).await?)?;
+    let is_kept = request.is_worth_keeping(now);
+    let kept = if is_kept {
+        state.answers.get(&tag).await
+    } else {
+        None
+    };
+    let body = if let Some(body) = kept {
+        body
+    } else {
+        let body = answer(&request, &mut conn).await?;
+        if is_kept {
+            state.answers.put(&tag, &body).await;
+        }
+        body
+    };
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((header, json, body).into_response())
+}
+
+/// Adds up what is asked for.
+async fn answer(request: &Request, conn: &mut PgConnection) -> Result<Bytes, QueryError> {
+    let mut list = request.answer(ask(conn, request).await?)?;
     if let Some(earlier) = request.compare {
         let earlier = request.earlier(earlier)?;
-        let answer = earlier.answer(ask(&mut conn, &earlier).await?)?;
+        let answer = earlier.answer(ask(conn, &earlier).await?)?;
         list.compare = Some(Compared {
             data: answer.data,
             from: answer.from,
@@ -188,7 +210,9 @@ async fn whole(
             totals: answer.totals,
         });
     }
-    Ok((header, Json(list)).into_response())
+    Ok(serde_json::to_vec(&list)
+        .expect("a list always serialises")
+        .into())
 }
 
 async fn ask(conn: &mut PgConnection, request: &Request) -> Result<Answer, QueryError> {
@@ -198,18 +222,25 @@ async fn ask(conn: &mut PgConnection, request: &Request) -> Result<Answer, Query
     }
 }
 
-/// The answer to a request is what it was for as long as nothing is applied.
-fn etag(applied: &[Applied], request: &Request) -> String {
-    let usage = applied
-        .iter()
-        .filter(|applied| applied.projection == progress::USAGE);
-    let positions: Vec<_> = usage
-        .map(|applied| (applied.partition, applied.position))
-        .collect();
-    let text = format!("{VERSION} {positions:?} {request:?}");
-    let hash: [u8; 32] = Sha256::digest(text).into();
-    let half = hash.first_chunk().expect("a SHA-256 has 32 bytes");
-    format!("\"{:032x}\"", u128::from_be_bytes(*half))
+/// What an answer is made of: for as long as usage of its days stays what it is, so does the answer.
+async fn tag(
+    state: &QueryState,
+    caller: &Caller,
+    request: &Request,
+    conn: &mut PgConnection,
+) -> Result<String, QueryError> {
+    let mut versions = vec![version(conn, request).await?];
+    if let Some(earlier) = request.compare {
+        versions.push(version(conn, &request.earlier(earlier)?).await?);
+    }
+    let bound_to = &caller.tenant_id;
+    let text = format!("{VERSION} {bound_to:?} {versions:?} {request:?}");
+    Ok(state.tags.tag(text.as_bytes()))
+}
+
+async fn version(conn: &mut PgConnection, request: &Request) -> Result<String, sqlx::Error> {
+    let (from, to) = request.range();
+    usage_day::version(conn, from, to).await
 }
 
 fn too_many_rows() -> QueryError {

@@ -17,7 +17,7 @@ use crate::support::{Used, World, used, utc};
 
 /// Tables of which no row is a tenant's, and those that name tenants otherwise than in a column
 /// `tenant_id`: names, and sums over all tenants.
-const WITHOUT_TENANT: [&str; 1] = ["progress"];
+const WITHOUT_TENANT: [&str; 2] = ["progress", "usage_day"];
 const FOR_ALL: [&str; 2] = ["dimension", "usage_aggregate_all"];
 const PERMISSION_DENIED: &str = "42501";
 const TENANTS: [&str; 2] = ["acme", "org_001"];
@@ -175,7 +175,7 @@ async fn a_tenant_sees_its_own_rows_and_no_role_more_than_it_names() {
 
 /// As if every one of these questions had forgotten its tenant.
 #[tokio::test]
-async fn a_question_that_forgets_its_tenant_is_answered_from_one() {
+async fn events_of_a_question_that_forgets_its_tenant_are_of_one() {
     let world = world().await;
     let readers = readers(&world).await;
     let mut conn = readers.acquire(Sight::Tenant("acme")).await.unwrap();
@@ -209,7 +209,14 @@ async fn a_question_that_forgets_its_tenant_is_answered_from_one() {
             .unwrap()
             .is_some()
     );
+}
 
+#[tokio::test]
+async fn sums_of_a_question_that_forgets_its_tenant_are_of_one() {
+    let world = world().await;
+    let readers = readers(&world).await;
+    let mut conn = readers.acquire(Sight::Tenant("acme")).await.unwrap();
+    let (from, to) = (utc("2025-11-20T00:00:00Z"), utc("2025-11-21T00:00:00Z"));
     let bounds = [from, to];
     let names = Names::default();
     let mut question = Question {

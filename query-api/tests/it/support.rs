@@ -13,7 +13,7 @@ use metering_log::keys::KeyBucket;
 use metering_log::{
     MemoryBackend, NatsBackend, NatsConfig, Publisher, PublisherConfig, SharedBackend,
 };
-use metering_store::{Store, event_key, sqlx, usage_event};
+use metering_store::{Store, event_key, sqlx, usage_day, usage_event};
 use query_api::{Config, QueryBroker, QueryState};
 use serde_json::Value;
 use service_kit::auth::{Keys, Scope};
@@ -165,6 +165,7 @@ impl World {
         let config = Config {
             connections: 4,
             statement_timeout_ms: 10_000,
+            redis_url: Some(server("METERD_REDIS_URL")),
         };
         let broker = Box::pin(new_broker()).await;
         let keys = broker.keys.clone();
@@ -270,6 +271,10 @@ impl World {
             .await
             .unwrap();
         for (index, used) in batch.iter().enumerate() {
+            let (day, now) = (used.timestamp.date_naive(), service_kit::clock::now());
+            usage_day::touch(&mut tx, partition.cast_unsigned(), &[day], now)
+                .await
+                .unwrap();
             let names = [used.tenant, used.resource, used.feature];
             sqlx::query(
                 "insert into dimension (name) select unnest($1::text[]) on conflict do nothing",

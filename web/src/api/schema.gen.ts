@@ -2098,7 +2098,7 @@ export interface operations {
                 receipt?: string;
             };
             header?: {
-                /** @description The `ETag` of an earlier answer: 304 if nothing was applied since */
+                /** @description The `ETag` of an earlier answer: 304 if no usage of the days asked for has changed since */
                 "If-None-Match"?: string | null;
                 /** @description Of a 202: the answer includes its events */
                 "Meter-Receipt"?: string | null;
@@ -2111,7 +2111,7 @@ export interface operations {
             /** @description The sums. */
             200: {
                 headers: {
-                    /** @description Of a JSON answer: changes when something is applied. */
+                    /** @description Of a JSON answer: changes when usage of the days asked for does. */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -2121,7 +2121,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description Nothing was applied since the answer with this `ETag`. */
+            /** @description No usage of these days has changed since the answer with this `ETag`. */
             304: {
                 headers: {
                     [name: string]: unknown;

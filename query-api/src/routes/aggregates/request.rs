@@ -226,6 +226,21 @@ impl Request {
         (chrono::Datelike::year(&found) >= 1).then_some(found)
     }
 
+    /// From the first to the last boundary.
+    pub(super) fn range(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        // There are two at least.
+        (self.bounds[0], self.bounds[self.bounds.len() - 1])
+    }
+
+    /// Whether the answer takes more than a look into Redis, and will hardly be another one soon: it is
+    /// of all tenants or made of raw events, and its last window is over.
+    pub(super) fn is_worth_keeping(&self, now: DateTime<Utc>) -> bool {
+        let is_raw = matches!(self.source, Source::Raw);
+        let names = self.names.as_ref();
+        let costs = names.is_some_and(|names| names.tenant.is_none() || is_raw);
+        costs && self.range().1 <= now
+    }
+
     pub(super) fn question<'a>(&'a self, names: &'a Names) -> Question<'a> {
         Question {
             bounds: &self.bounds,
