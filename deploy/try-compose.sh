@@ -236,7 +236,8 @@ prove() {
     "$PYTHON" deploy/tour.py
     bash docs/examples/put_quota.sh >/dev/null 2>&1
     say "a quota: $(bash docs/examples/validate_usage.sh 2>/dev/null)"
-    curl --silent --fail "$METERD_URL/" | grep -q '<title>' || fail 'there is no dashboard'
+    curl --silent --fail -H 'Accept: text/html' "$METERD_URL/" >"$WORK/log" && grep -q '<div id="root">' "$WORK/log" ||
+        fail 'there is no dashboard'
 
     compose exec --no-TTY postgres pg_dump --username postgres --format custom meterd \
         >"$WORK/meterd.dump"

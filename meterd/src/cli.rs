@@ -69,7 +69,7 @@ pub(crate) enum Command {
     /// Answer questions about events and aggregates
     Query(roles::QueryArgs),
     /// Decide in log order whether tenants may use more; start as many as you like
-    Quota(roles::QuotaArgs),
+    Quota(Box<roles::QuotaArgs>),
     /// Bring Postgres' schema to this version; make a first API key
     Migrate(migrate::MigrateArgs),
     /// Make, list and delete API keys

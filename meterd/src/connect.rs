@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use metering_log::alerts::AlertStream;
 use metering_log::keys::KeyBucket;
 use metering_log::nats::ConnectError;
 use metering_log::{
@@ -91,6 +92,7 @@ pub(crate) struct Broker {
     /// What its confirmations are worth.
     pub(crate) durability: Durability,
     pub(crate) keys: KeyBucket,
+    pub(crate) alerts: AlertStream,
     /// What the log has, which is not always what was asked for.
     pub(crate) partitions: u16,
 }
@@ -124,6 +126,7 @@ impl Broker {
             .context("cannot open the bucket of API keys")?;
         Ok(Self {
             durability: log.durability(),
+            alerts: AlertStream::new(log.client(), args.log.log_replicas),
             log: Arc::new(MeasuredLog::new(Arc::new(log), metrics)),
             keys,
             partitions,

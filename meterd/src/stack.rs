@@ -173,6 +173,10 @@ pub(crate) async fn start_quota(
     postgres_url: &str,
     (config, metrics): (quota_service::Config, &Metrics),
 ) -> Result<QuotaState> {
+    let config = quota_service::Config {
+        alerts: Some(broker.alerts.clone()),
+        ..config
+    };
     let connections = config.connections + u32::from(publisher.partitions());
     let store = store(postgres_url, connections).await?;
     let (log, publisher) = (broker.log.clone(), publisher.clone());

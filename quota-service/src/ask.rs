@@ -34,6 +34,9 @@ impl QuotaState {
         if *partition.folded().borrow() == 0 {
             return Err(QuotaError::NotFolded);
         }
+        if partition.is_skewed() {
+            return Err(QuotaError::WrongClock);
+        }
         if partition.lag() > self.config.max_lag() {
             return Err(QuotaError::Overloaded);
         }
@@ -75,13 +78,13 @@ impl QuotaState {
         &self,
         partition: &Partition,
         take: Take<'_>,
+        patience: Duration,
     ) -> Result<Folded, QuotaError> {
         let record = if take.ttl_seconds.is_some() {
             Record::Reserve(take)
         } else {
             Record::Consume(take)
         };
-        let patience = self.config.deadline();
         let asked = self
             .ask(partition, &record, Priority::Report, patience)
             .await;

@@ -18,7 +18,17 @@ pub(crate) struct Check {
     pub(crate) feature: String,
     pub(crate) resource: Option<String>,
     pub(crate) quantity: i64,
-    pub(crate) answer: oneshot::Sender<(Answer, u64)>,
+    /// Of the take that is looked ahead for, or a new one.
+    pub(crate) id: Uuid,
+    pub(crate) answer: oneshot::Sender<Checked>,
+}
+
+/// What is true at the position of a check's barrier.
+pub(crate) struct Checked {
+    pub(crate) answer: Answer,
+    pub(crate) seq: u64,
+    /// The id was taken or reported before: a take with it repeats that one's answer.
+    pub(crate) is_known: bool,
 }
 
 impl Check {
@@ -30,7 +40,12 @@ impl Check {
     pub(crate) fn answer(self, state: &State, seq: u64) {
         let resource = self.resource.as_deref();
         let answer = state.check(&self.tenant_id, &self.feature, resource, self.quantity);
-        let _ = self.answer.send((answer, seq));
+        let is_known = state.knows(&self.tenant_id, self.id);
+        let _ = self.answer.send(Checked {
+            answer,
+            seq,
+            is_known,
+        });
     }
 }
 

@@ -3,8 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use metering_core::quota::Rules;
+use metering_log::alerts::AlertStream;
 
 use crate::webhook::WebhookConfig;
+
+/// What is answered where no quota says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Unmatched {
+    Allow,
+    Deny,
+}
 
 /// How long answers may take and how often the books are written.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +45,16 @@ pub struct Config {
     )]
     pub write_interval_ms: u64,
 
+    /// What use that no quota counts is answered. Services that are set otherwise than the one that
+    /// started last do not answer
+    #[arg(
+        long = "quota-default",
+        env = "METERD_QUOTA_DEFAULT",
+        value_name = "ANSWER",
+        default_value = "allow"
+    )]
+    pub default: Unmatched,
+
     /// Connections to Postgres, besides two for each partition
     #[arg(
         id = "quota-connections",
@@ -61,6 +80,10 @@ pub struct Config {
     #[arg(skip)]
     pub redis_url: Option<String>,
 
+    /// Where alerts are announced; where that is, is for the program to say.
+    #[arg(skip)]
+    pub alerts: Option<AlertStream>,
+
     #[command(flatten)]
     pub webhook: WebhookConfig,
 }
@@ -84,6 +107,11 @@ impl Config {
         );
         self.webhook.receiver()?;
         Ok(())
+    }
+
+    /// The rules that this service decides by.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::built_in(self.default == Unmatched::Deny)
     }
 
     pub(crate) fn deadline(&self) -> Duration {

@@ -27,6 +27,8 @@ const LIMITS: BatchLimits = BatchLimits {
     max_bytes: 16 * 1024 * 1024,
     max_wait: Duration::ZERO,
 };
+/// By how much the clocks of the broker and of a publisher may differ.
+const MAX_SKEW: TimeDelta = TimeDelta::microseconds(MAX_SKEW_US);
 /// Pause before a fold that failed begins again.
 const BACKOFF: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,7 @@ impl Ended {
 /// Folds for ever.
 pub(crate) async fn run(state: QuotaState, partition: Arc<Partition>, health: HealthReporter) {
     let decider = Decider {
+        rules: state.config.rules(),
         state,
         partition,
         health,
@@ -86,6 +89,8 @@ struct Decider {
     state: QuotaState,
     partition: Arc<Partition>,
     health: HealthReporter,
+    /// Those that it answers by.
+    rules: Rules,
 }
 
 impl Decider {
@@ -111,10 +116,18 @@ impl Decider {
                 tracing::info!(partition = number, seq = last.seq, "the quotas are folded");
                 self.announce(caught_up, position).await;
             }
-            let agreed = self.partition.state().rules() == Some(&Rules::built_in());
-            if caught_up && agreed {
+            if !caught_up {
+                continue;
+            }
+            let log = self.partition.state().rules().cloned();
+            if log.as_ref() == Some(&self.rules) {
                 self.partition.set_folded(last.seq);
                 self.health.ready();
+            } else {
+                // Its own are not folded yet, or a service that started later has others.
+                self.partition.set_folded(0);
+                let reason = format!("the log is decided by {log:?}, not by {:?}", self.rules);
+                self.health.not_ready(reason);
             }
         }
     }
@@ -122,8 +135,7 @@ impl Decider {
     /// Says in the log by which rules it goes on, unless the log says so already. Nothing is
     /// answered before that record is folded.
     async fn announce(&self, caught_up: bool, position: Position) {
-        let built_in = Rules::built_in();
-        let agreed = self.partition.state().rules() == Some(&built_in);
+        let agreed = self.partition.state().rules() == Some(&self.rules);
         if agreed && caught_up {
             // With nothing to fold, the snapshot's position is where it stands.
             self.partition.set_folded(position.seq);
@@ -134,8 +146,8 @@ impl Decider {
         }
         let record = EncodedRecord::new(&Record::Rules(Document {
             id: Uuid::nil(),
-            version: built_in.fold,
-            json: &built_in.to_record(),
+            version: self.rules.fold,
+            json: &self.rules.to_record(),
         }));
         let publisher = &self.state.publisher;
         let number = self.partition.number;
@@ -152,18 +164,17 @@ impl Decider {
         }
     }
 
-    /// The log's clock follows the slower one of the two, and says so.
-    fn look_at_clocks(&self, last: &Delivery) {
-        let Ok(envelope) = Envelope::decode(&last.payload) else {
-            return;
-        };
-        let skew_us = last.stream_time.timestamp_micros() - envelope.sent_at_us;
-        let skew_us = skew_us.saturating_abs();
+    /// Shows how the clocks of the broker and of the last publisher differ. By this process' own
+    /// records it tells whether it may go on to append.
+    fn look_at_clocks(&self, last: &Delivery, own: Option<&Delivery>) {
+        if let Some(own) = own.and_then(skew) {
+            self.partition.set_skewed(own > MAX_SKEW);
+        }
+        let Some(skew) = skew(last) else { return };
         let number = self.partition.number;
         let shown = &self.state.metrics().skew;
         let shown = shown.with_label_values(&[&number.to_string()]);
-        let skew = TimeDelta::microseconds(skew_us).as_seconds_f64();
-        let limit = TimeDelta::microseconds(MAX_SKEW_US).as_seconds_f64();
+        let (skew, limit) = (skew.as_seconds_f64(), MAX_SKEW.as_seconds_f64());
         if skew > limit && shown.get() <= limit {
             tracing::error!(
                 partition = number,
@@ -179,19 +190,28 @@ impl Decider {
         let started = Instant::now();
         let partition = &self.partition;
         let mut state = partition.state();
+        let mut own = None;
         for message in batch {
             let answer = |state: &State, _, record: &Record<'_>, outcome: Outcome| {
                 let seq = message.seq;
-                if state.rules() != Some(&Rules::built_in()) {
+                if state.rules() != Some(&self.rules) {
                     return;
                 }
-                if let Reply::Barrier { nonce } = outcome.reply {
-                    for check in partition.waiting.take_barrier(nonce) {
+                let is_own = if let Reply::Barrier { nonce } = outcome.reply {
+                    let checks = partition.waiting.take_barrier(nonce);
+                    let is_own = !checks.is_empty();
+                    for check in checks {
                         check.answer(state, seq);
                     }
+                    is_own
                 } else if let Some(awaited) = Awaited::of(record) {
                     let reply = outcome.reply;
-                    partition.waiting.answer(awaited, Folded { reply, seq });
+                    partition.waiting.answer(awaited, Folded { reply, seq })
+                } else {
+                    false
+                };
+                if is_own {
+                    own = Some(message);
                 }
             };
             fold::apply(&mut state, partition.number, message, answer)?;
@@ -199,11 +219,18 @@ impl Decider {
         if let Some(last) = batch.last() {
             partition.set_position(&mut state, last.seq);
             drop(state);
-            self.look_at_clocks(last);
+            self.look_at_clocks(last, own);
         }
         // What came meanwhile waits for so long. The broker's clock and this one may differ, so
         // its time stamps do not tell.
         partition.set_lag(started.elapsed());
         Ok(())
     }
+}
+
+/// By how much the broker's time and the publisher's differ, the message's way included.
+fn skew(message: &Delivery) -> Option<TimeDelta> {
+    let envelope = Envelope::decode(&message.payload).ok()?;
+    let skew_us = message.stream_time.timestamp_micros() - envelope.sent_at_us;
+    Some(TimeDelta::microseconds(skew_us.saturating_abs()))
 }

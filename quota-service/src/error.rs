@@ -14,6 +14,11 @@ pub(crate) enum QuotaError {
     NotFolded,
     #[error("there are more requests than can be decided in time; try again with the same id")]
     Overloaded,
+    #[error(
+        "the clocks of this service and of the broker differ by more than 5 s: nothing is asked until \
+         they are set right; nothing was taken"
+    )]
+    WrongClock,
     #[error("the log takes no records right now; nothing was taken; try again with the same id")]
     NotAppended,
     #[error("the decision is not known in time; try again with the same id, which is taken once")]
@@ -58,7 +63,11 @@ impl QuotaError {
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(
             self,
-            Self::NotFolded | Self::Overloaded | Self::NotAppended | Self::Unknown
+            Self::NotFolded
+                | Self::WrongClock
+                | Self::Overloaded
+                | Self::NotAppended
+                | Self::Unknown
         )
     }
 
@@ -79,9 +88,10 @@ fn problem(error: QuotaError) -> Problem {
     let conflict = |code| Problem::new(StatusCode::CONFLICT, code, detail.clone());
     let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", detail.clone());
     match error {
-        QuotaError::NotFolded | QuotaError::Overloaded | QuotaError::Unknown => {
-            Problem::unavailable("decision_unknown", detail)
-        }
+        QuotaError::NotFolded
+        | QuotaError::WrongClock
+        | QuotaError::Overloaded
+        | QuotaError::Unknown => Problem::unavailable("decision_unknown", detail),
         QuotaError::NotAppended | QuotaError::TooManyHolds | QuotaError::Warming => {
             Problem::unavailable("unavailable", detail)
         }

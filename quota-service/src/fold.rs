@@ -14,10 +14,9 @@ pub(crate) enum Unknown {
     #[error("message {seq}: {error}")]
     Record { seq: u64, error: RecordError },
     #[error(
-        "the log is decided by rules {log:?} and this program has {built_in:?}; run one that has \
-         the log's"
+        "the log is decided by {0:?}, which is newer than this program; run one that has these rules"
     )]
-    Rules { log: Rules, built_in: Rules },
+    Rules(Rules),
 }
 
 /// Applies a message, and shows each record with its outcome. Damaged ones are nobody's: the
@@ -66,12 +65,8 @@ pub(crate) fn apply(
 /// Refuses to go on by older rules than the log's. By newer ones it may: they begin to count
 /// where this program announces them.
 fn agree(state: &State) -> Result<(), Unknown> {
-    let built_in = Rules::built_in();
     match state.rules() {
-        Some(log) if *log > built_in => Err(Unknown::Rules {
-            log: log.clone(),
-            built_in,
-        }),
+        Some(log) if log.are_too_new() => Err(Unknown::Rules(log.clone())),
         _ => Ok(()),
     }
 }

@@ -1,11 +1,13 @@
 //! Decides in log order whether a tenant may use more.
 
+mod announcer;
 mod ask;
 mod auditor;
 mod books;
 mod checks;
 pub mod config;
 mod decider;
+mod denials;
 mod error;
 mod fold;
 mod metrics;
@@ -100,11 +102,11 @@ pub async fn run(state: QuotaState, health: &Health, shutdown: CancellationToken
         tasks
             .spawn(stop().run_until_cancelled_owned(auditor::run(state.clone(), partition.number)));
     }
-    tasks.spawn(
-        shutdown
-            .clone()
-            .run_until_cancelled_owned(webhook::run(state.clone())),
-    );
+    let stop = || shutdown.clone();
+    tasks.spawn(stop().run_until_cancelled_owned(webhook::run(state.clone())));
+    if let Some(stream) = state.config.alerts.clone() {
+        tasks.spawn(stop().run_until_cancelled_owned(announcer::run(state.clone(), stream)));
+    }
     tasks.close();
     tasks.wait().await;
     state.withdrawn().await;

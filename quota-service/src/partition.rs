@@ -15,6 +15,8 @@ use crate::waiting::Waiting;
 const MAX_CHECKS: usize = 10_000;
 /// What the lag was is no news after so long without a record.
 const LAG_LIFETIME: Duration = Duration::from_millis(200);
+/// After so long with a wrong clock a request is let through, to see whether it was set right.
+const SKEW_LIFETIME: Duration = Duration::from_secs(1);
 
 pub(crate) struct Partition {
     pub(crate) number: u16,
@@ -28,6 +30,8 @@ pub(crate) struct Partition {
     /// Sequence of the last message folded; 0 while nothing may be answered.
     folded: watch::Sender<u64>,
     lag: Mutex<Option<(Instant, Duration)>>,
+    /// When a record of this process last had another time than the broker.
+    skewed: Mutex<Option<Instant>>,
 }
 
 impl Partition {
@@ -42,6 +46,7 @@ impl Partition {
             position: AtomicU64::new(0),
             folded: watch::Sender::new(0),
             lag: Mutex::new(None),
+            skewed: Mutex::new(None),
         }
     }
 
@@ -77,6 +82,17 @@ impl Partition {
 
     pub(crate) fn set_lag(&self, lag: Duration) {
         *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), lag));
+    }
+
+    /// Says whether this process' clock and the broker's differ too much.
+    pub(crate) fn set_skewed(&self, is_skewed: bool) {
+        let now = is_skewed.then(Instant::now);
+        *self.skewed.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    pub(crate) fn is_skewed(&self) -> bool {
+        let skewed = *self.skewed.lock().unwrap_or_else(PoisonError::into_inner);
+        skewed.is_some_and(|seen| seen.elapsed() < SKEW_LIFETIME)
     }
 
     /// How long records wait to be folded.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::denials::Denials;
 use crate::metrics::QuotaMetrics;
 use crate::partition::Partition;
 
@@ -31,6 +32,7 @@ struct Shared {
     /// Cancels on their way.
     cancels: TaskTracker,
     metrics: QuotaMetrics,
+    denials: Denials,
 }
 
 impl QuotaState {
@@ -46,6 +48,7 @@ impl QuotaState {
             partitions: partitions.collect(),
             cancels: TaskTracker::new(),
             metrics: QuotaMetrics::new(metrics, publisher.partitions()),
+            denials: Denials::default(),
         };
         let state = Self {
             config: Arc::new(config),
@@ -60,6 +63,10 @@ impl QuotaState {
 
     pub(crate) fn metrics(&self) -> &QuotaMetrics {
         &self.shared.metrics
+    }
+
+    pub(crate) fn denials(&self) -> &Denials {
+        &self.shared.denials
     }
 
     pub(crate) fn partitions(&self) -> &[Arc<Partition>] {

@@ -63,12 +63,11 @@ impl Waiting {
         }
     }
 
-    pub(crate) fn answer(&self, awaited: Awaited, folded: Folded) {
+    /// Answers whoever waits for a record; `false`: nobody here does.
+    pub(crate) fn answer(&self, awaited: Awaited, folded: Folded) -> bool {
         let waiter = self.maps().records.remove(&awaited);
-        if let Some(waiter) = waiter {
-            // Whoever lost patience in this moment withdraws what it asked for.
-            let _ = waiter.send(folded);
-        }
+        // Whoever lost patience in this moment withdraws what it asked for.
+        waiter.is_some_and(|waiter| waiter.send(folded).is_ok())
     }
 
     pub(crate) fn put_barrier(&self, nonce: Uuid, checks: Vec<Check>) {

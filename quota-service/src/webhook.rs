@@ -193,7 +193,8 @@ fn pause(attempts: i32) -> Duration {
     pauses.nth(before).unwrap_or(LONGEST_PAUSE)
 }
 
-fn body(alert: &Alert) -> String {
+/// What is told of an alert.
+pub(crate) fn body(alert: &Alert) -> String {
     json!({
         "type": format!("quota.{}", alert.kind),
         "timestamp": rfc3339(alert.raised_at),

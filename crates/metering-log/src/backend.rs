@@ -62,6 +62,10 @@ pub enum BackendError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+pub(crate) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
+    BackendError::Unavailable(Box::new(error))
+}
+
 /// Streams of messages, one a partition, numbered from 1 without gaps.
 pub trait Backend: Send + Sync + 'static {
     /// Creates the stream if there is none. Never changes one that exists.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, unavailable};
 use crate::topology::KEYS_USED;
 
 /// Key of the beacon; no API key has such an id.
@@ -129,8 +129,4 @@ impl KeyBucket {
 async fn create(jetstream: &Context, config: &kv::Config) -> Result<kv::Store, BackendError> {
     let created = Box::pin(jetstream.create_or_update_key_value(config.clone()));
     created.await.map_err(unavailable)
-}
-
-fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
-    BackendError::Unavailable(Box::new(error))
 }

@@ -5,6 +5,7 @@
 //! backend's [`Durability`] says. An append that ended in [`AppendError::Unknown`] may be stored,
 //! now or a little later; ids make a second attempt harmless.
 
+pub mod alerts;
 pub mod backend;
 pub mod keys;
 pub mod memory;

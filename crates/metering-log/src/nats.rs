@@ -21,7 +21,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
 use uuid::Uuid;
 
-use crate::backend::{Backend, BackendError, Durability, Message, StreamInfo};
+use crate::backend::{Backend, BackendError, Durability, Message, StreamInfo, unavailable};
 use crate::topology;
 
 /// The oldest server whose behaviour the tests have seen.
@@ -262,10 +262,6 @@ fn to_chrono(time: time::OffsetDateTime) -> DateTime<Utc> {
 
 fn connects(client: &Client) -> u64 {
     client.statistics().connects.load(Ordering::Relaxed)
-}
-
-fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> BackendError {
-    BackendError::Unavailable(Box::new(error))
 }
 
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -11,6 +11,12 @@ pub const KEY_BUCKET: &str = "METER_KEYS";
 /// Subject of the reports that API keys were used. It is in no stream.
 pub const KEYS_USED: &str = "meter.keys.used";
 
+/// Stream of the alerts of crossed thresholds.
+pub const ALERT_STREAM: &str = "METER_ALERTS";
+
+/// Its only subject.
+pub const ALERTS: &str = "meter.alerts";
+
 /// The stream of one partition.
 pub fn stream(generation: u32, partition: u16) -> String {
     format!("METER_{generation}_{partition}")
@@ -41,6 +47,8 @@ mod tests {
             super::nats_subject(1, 15),
             super::KEY_BUCKET.to_owned(),
             super::KEYS_USED.to_owned(),
+            super::ALERT_STREAM.to_owned(),
+            super::ALERTS.to_owned(),
             super::mirror_pointer(1, 15),
             super::mirror_slot(1, 15, "e"),
         ];
@@ -49,6 +57,8 @@ mod tests {
             "meter.1.15",
             "METER_KEYS",
             "meter.keys.used",
+            "METER_ALERTS",
+            "meter.alerts",
             "{meter.1.15}.quotas",
             "{meter.1.15}.quotas.e",
         ];

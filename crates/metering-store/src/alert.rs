@@ -122,6 +122,35 @@ pub async fn set_delivered(
     Ok(())
 }
 
+/// Locks the oldest alerts that nobody has announced, without those that somebody else has locked.
+pub async fn lock_unannounced(
+    conn: &mut PgConnection,
+    limit: u8,
+) -> Result<Vec<Alert>, sqlx::Error> {
+    sqlx::query_as!(
+        Alert,
+        r#"select id, kind, quota_id, tenant_id, feature, window_start, window_end,
+             quota_limit as "limit", threshold, used::text as "used!", raised_at, delivered_at,
+             attempts, last_error
+         from alert where announced_at is null
+         order by raised_at limit $1 for update skip locked"#,
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn set_announced(
+    conn: &mut PgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update alert set announced_at = $2 where id = $1", id, now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Deletes the alerts raised before `before`.
 pub async fn delete_before(
     conn: &mut PgConnection,

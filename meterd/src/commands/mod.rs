@@ -41,7 +41,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Command::Gateway(args) => roles::gateway(args).await,
             Command::Worker(args) => roles::worker(args).await,
             Command::Query(args) => roles::query(args).await,
-            Command::Quota(args) => roles::quota(args).await,
+            Command::Quota(args) => roles::quota(*args).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Send(args) => send::run(args).await,

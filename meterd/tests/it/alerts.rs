@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::support::deployment::{Deployment, Role};
 use crate::support::quota::Caller;
 use crate::support::webhook::{Answers, Receiver, SECRET};
-use crate::support::{Home, Meterd, eventually};
+use crate::support::{Home, Meterd, connect_nats, eventually};
 
 /// `meterd up` that tells `url`.
 async fn start(home: Home, url: &str, more: &[&str]) -> (Meterd, Caller) {
@@ -163,8 +163,41 @@ async fn several_processes_send_each_alert_once() {
         })
         .await;
     let received = receiver.all();
-    let ids: BTreeSet<_> = received.iter().map(|one| &one.id).collect();
+    let ids: BTreeSet<_> = received.iter().map(|one| one.id.clone()).collect();
     assert_eq!((received.len(), ids.len()), (40, 40));
+    // The broker's listeners are told the same.
+    let client = connect_nats(deployment.servers.variable("METERD_NATS_URL")).await;
+    let announced = announced(client, 40).await;
+    let told = |one: &Value| one["data"]["id"].as_str().map(str::to_owned);
+    let told: BTreeSet<_> = announced.iter().filter_map(told).collect();
+    assert_eq!((announced.len(), told), (40, ids));
+}
+
+/// What the stream of alerts has, once it has `count`.
+async fn announced(client: async_nats::Client, count: u64) -> Vec<Value> {
+    let jetstream = async_nats::jetstream::new(client);
+    let mut stream = jetstream
+        .get_stream("METER_ALERTS")
+        .await
+        .expect("a stream");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while stream
+        .info()
+        .await
+        .expect("the broker answers")
+        .state
+        .messages
+        < count
+    {
+        assert!(std::time::Instant::now() < deadline, "they do not come");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mut announced = Vec::new();
+    for seq in 1..=stream.cached_info().state.messages {
+        let message = stream.get_raw_message(seq).await.expect("a message");
+        announced.push(serde_json::from_slice(&message.payload).expect("JSON"));
+    }
+    announced
 }
 
 #[tokio::test]

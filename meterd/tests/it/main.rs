@@ -4,6 +4,7 @@ mod alerts;
 mod bad_input;
 mod bounds;
 mod cli;
+mod clocks;
 mod cloud_events;
 mod dead_letters;
 mod demo;

@@ -100,7 +100,8 @@ impl Rush {
         let verified = self.deployment.run("verify").await;
         assert_eq!(verified.code, Some(0), "{}", verified.stderr);
         let verified: Value = serde_json::from_str(&verified.stdout).expect("one line of JSON");
-        assert!(verified["compared"].as_u64() >= Some(1_400), "{verified}");
+        // Those that were allowed; who was denied a moment ago costs no record.
+        assert!(verified["compared"].as_u64() >= Some(1_000), "{verified}");
         assert_eq!(verified["mismatched"], 0);
         assert_eq!(verified["snapshots_mismatched"], 0);
     }

@@ -262,6 +262,71 @@ async fn each_mistake_has_its_code_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_no_quota_counts_is_denied_where_that_is_the_default() {
+    let args = ["--quota-deadline-ms", "5000", "--quota-max-lag-ms", "5000"];
+    let deny = [&args[..], &["--quota-default", "deny"]].concat();
+    let meterd = Meterd::start(&deny).await;
+    let caller = Caller::new(&meterd.url, &meterd.admin_key);
+    let id = Uuid::now_v7();
+    let consume = json!({ "tenant_id": "t", "feature": "f", "mode": "consume", "id": id });
+    let denied = caller.decide(&consume).await;
+    let expected = json!([false, 0, null, null, null, []]);
+    let members = [
+        "allowed",
+        "remaining",
+        "limit",
+        "period",
+        "quota_id",
+        "limits",
+    ];
+    assert_eq!(json!(members.map(|member| &denied[member])), expected);
+    let shadow = json!({
+        "tenant_id": "t", "feature": "f", "limit": 9, "period": "daily", "enforcement": "shadow",
+    });
+    caller.put(&shadow).await;
+    assert_eq!(caller.decide(&consume).await["allowed"], false);
+    let quota = json!({ "tenant_id": "t", "feature": "f", "limit": 9, "period": "yearly" });
+    caller.put(&quota).await;
+    assert_eq!(caller.decide(&consume).await["remaining"], 8);
+    let other = json!({ "tenant_id": "t", "feature": "g" });
+    assert_eq!(caller.decide(&other).await["allowed"], false);
+
+    // The log says from where on it is decided in another way; what was taken stays.
+    let home = meterd.stop().await;
+    let meterd = Meterd::start_in(home, &args).await;
+    let caller = Caller::new(&meterd.url, &meterd.admin_key);
+    assert_eq!(caller.decide(&other).await["allowed"], true);
+    assert_eq!(caller.decide(&consume).await["remaining"], 8);
+    meterd.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_denied_again_and_again_costs_no_records() {
+    let (meterd, caller) = start().await;
+    let quota = json!({ "tenant_id": "t", "feature": "f", "limit": 1, "period": "yearly" });
+    caller.put(&quota).await;
+    let consume =
+        |id: Uuid| json!({ "tenant_id": "t", "feature": "f", "mode": "consume", "id": id });
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    assert_eq!(caller.decide(&consume(first)).await["allowed"], true);
+    for _ in 0..20 {
+        assert_eq!(caller.decide(&consume(second)).await["allowed"], false);
+    }
+    // An answer that was given is given again, whoever is denied meanwhile.
+    assert_eq!(caller.decide(&consume(first)).await["allowed"], true);
+    caller
+        .put(&json!({ "tenant_id": "t", "feature": "f", "limit": 2, "period": "yearly" }))
+        .await;
+    assert_eq!(caller.decide(&consume(second)).await["allowed"], true);
+    let decisions = caller
+        .get(&format!("/v1/meter/decisions/{second}?tenant_id=t"))
+        .await;
+    let decided = decisions["data"].as_array().unwrap().len();
+    assert!(decided < 20, "{decided} records");
+    meterd.stop().await;
+}
+
+#[tokio::test]
 async fn a_reservation_that_has_expired_cannot_be_committed() {
     let (meterd, caller) = start().await;
     let quota = json!({ "tenant_id": "t", "feature": "f", "limit": 10, "period": "yearly" });

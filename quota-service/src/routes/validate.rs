@@ -72,35 +72,42 @@ async fn validate(
     require(&caller, Scope::Validate)?;
     let request = Request::parse(&bytes(body).await?, &caller)?;
     let (mode, started) = (request.mode.as_str(), Instant::now());
+    let (tenant_id, feature) = (&request.tenant_id, &request.feature);
     let answer = match request.mode {
-        Mode::Check => check(&state, request).await,
+        Mode::Check => check(&state, &request).await.map(|checked| checked.1),
         Mode::Consume => take(&state, &request, None).await,
         Mode::Reserve { ttl_seconds } => take(&state, &request, Some(ttl_seconds)).await,
     };
     let allowed = answer.as_ref().map(AnswerView::is_allowed);
+    if let Ok(false) = allowed {
+        state.denials().note(tenant_id, feature);
+    }
     state.metrics().decided(mode, allowed, started.elapsed());
     answer.map(Json)
 }
 
-async fn check(state: &QuotaState, request: Request) -> Result<AnswerView, QuotaError> {
+/// The answer at the position of a barrier, and whether the id is known there.
+async fn check(state: &QuotaState, request: &Request) -> Result<(bool, AnswerView), QuotaError> {
     let partition = state.partition(&request.tenant_id);
     state.admit(partition)?;
     let (sender, answer) = oneshot::channel();
     let queued = partition.check(Check {
-        tenant_id: request.tenant_id,
-        feature: request.feature,
-        resource: request.resource,
+        tenant_id: request.tenant_id.clone(),
+        feature: request.feature.clone(),
+        resource: request.resource.clone(),
         quantity: request.quantity,
+        id: request.id,
         answer: sender,
     });
     if !queued {
         return Err(QuotaError::Overloaded);
     }
     let answered = timeout(state.config.deadline(), answer).await;
-    let (answer, seq) = answered
+    let checked = answered
         .map_err(|_| QuotaError::Unknown)?
         .map_err(|_| QuotaError::NotAppended)?;
-    Ok(AnswerView::new(&answer, request.id, seq))
+    let answer = AnswerView::new(&checked.answer, request.id, checked.seq);
+    Ok((checked.is_known, answer))
 }
 
 async fn take(
@@ -108,19 +115,28 @@ async fn take(
     request: &Request,
     ttl_seconds: Option<u32>,
 ) -> Result<AnswerView, QuotaError> {
-    let partition = state.partition(&request.tenant_id);
+    let (tenant_id, feature) = (&request.tenant_id, &request.feature);
+    let deadline = Instant::now() + state.config.deadline();
+    if state.denials().are_recent(tenant_id, feature) {
+        let (is_known, answer) = check(state, request).await?;
+        if !is_known && !answer.is_allowed() {
+            return Ok(answer);
+        }
+    }
+    let partition = state.partition(tenant_id);
     state.admit(partition)?;
     let take = Take {
         id: request.id,
         attempt: Uuid::new_v4(),
-        tenant_id: &request.tenant_id,
-        feature: &request.feature,
+        tenant_id,
+        feature,
         resource: request.resource.as_deref(),
         quantity: request.quantity,
         ttl_seconds,
         not_after_us: not_after_us(),
     };
-    let Folded { reply, seq } = state.take(partition, take).await?;
+    let patience = deadline.saturating_duration_since(Instant::now());
+    let Folded { reply, seq } = state.take(partition, take, patience).await?;
     match reply {
         Reply::Take(TakeReply::Answered { answer, .. }) => {
             Ok(AnswerView::new(&answer, request.id, seq))

@@ -12,7 +12,8 @@ use uuid::Uuid;
 #[schema(as = QuotaAnswer)]
 pub(crate) struct AnswerView {
     allowed: bool,
-    /// Units left; before taking for a check, after taking for the others. null: no limit.
+    /// Units left; before taking for a check, after taking for the others. null: no limit; 0: none
+    /// counts this, and what none counts is denied here.
     remaining: Option<i64>,
     limit: Option<i64>,
     period: Option<&'static str>,
@@ -67,7 +68,9 @@ impl AnswerView {
         let soft = binding.filter(|limit| limit.enforcement == Enforcement::Soft);
         Self {
             allowed: answer.allowed,
-            remaining: binding.map(|limit| answer.remaining(limit)),
+            remaining: binding
+                .map(|limit| answer.remaining(limit))
+                .or((!answer.allowed).then_some(0)),
             limit: binding.map(|limit| limit.limit),
             period: binding.map(|limit| limit.period.as_str()),
             reset_at: answer.reset_at_us().and_then(instant),

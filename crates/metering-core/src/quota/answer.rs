@@ -46,11 +46,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Allowed if and only if every hard limit has room.
-    pub(crate) fn new(limits: Vec<LimitState>, quantity: i64) -> Self {
-        let allowed = limits
+    /// Allowed if and only if every hard limit has room, and, with `default_deny`, some limit
+    /// counts.
+    pub(crate) fn new(limits: Vec<LimitState>, quantity: i64, default_deny: bool) -> Self {
+        let fits = limits
             .iter()
             .all(|limit| limit.enforcement != Enforcement::Hard || limit.fits(quantity));
+        let mut counting = limits.iter().map(|limit| limit.enforcement);
+        let allowed = fits && (!default_deny || counting.any(|e| e != Enforcement::Shadow));
         Self {
             allowed,
             quantity,
@@ -71,7 +74,7 @@ impl Answer {
     }
 
     /// When it is worth asking again: for a denied request the latest reset among the limits that
-    /// deny it, `None` when one of them never resets; else the binding limit's.
+    /// deny it, `None` when one of them never resets or there is none; else the binding limit's.
     pub fn reset_at_us(&self) -> Option<i64> {
         if self.allowed {
             return self.binding()?.reset_at_us;
@@ -122,7 +125,7 @@ mod tests {
             limit(3, 10, 8, Enforcement::Hard),
             limit(9, 10, 50, Enforcement::Soft),
         ];
-        let answer = Answer::new(limits, 5);
+        let answer = Answer::new(limits, 5, false);
         assert!(!answer.allowed);
         assert_eq!(answer.binding().unwrap().quota_id, Uuid::from_u128(1));
         assert_eq!(answer.reset_at_us(), Some(3));
@@ -133,12 +136,15 @@ mod tests {
 
     #[test]
     fn soft_tells_the_overage_and_shadow_is_silent() {
-        let soft = Answer::new(vec![limit(1, 10, 12, Enforcement::Soft)], 3);
+        let soft = Answer::new(vec![limit(1, 10, 12, Enforcement::Soft)], 3, false);
         let soft = Answer { taken: 3, ..soft };
         let binding = soft.binding().unwrap();
         assert!(soft.allowed);
         assert_eq!((soft.remaining(binding), soft.overage(binding)), (0, 5));
-        let shadow = Answer::new(vec![limit(1, 10, 12, Enforcement::Shadow)], 3);
+        let shadow = Answer::new(vec![limit(1, 10, 12, Enforcement::Shadow)], 3, false);
         assert!(shadow.allowed && shadow.binding().is_none());
+        let denied = Answer::new(shadow.limits, 3, true);
+        assert!(!denied.allowed && denied.binding().is_none());
+        assert_eq!(denied.reset_at_us(), None);
     }
 }

@@ -25,16 +25,18 @@ pub enum SnapshotError {
 #[derive(Serialize)]
 struct Written<'a> {
     clock_us: i64,
-    rules: Option<&'a Rules>,
+    rules: Option<(u64, &'a str)>,
     horizon: Horizon,
     tenants: &'a BTreeMap<Arc<str>, Tenant>,
     slots: &'a BTreeMap<Uuid, Slot>,
+    /// At the end, since the first snapshots do not have it.
+    default_deny: bool,
 }
 
 #[derive(Deserialize)]
 struct Read {
     clock_us: i64,
-    rules: Option<Rules>,
+    rules: Option<(u64, String)>,
     horizon: Horizon,
     tenants: BTreeMap<Arc<str>, Tenant>,
     slots: BTreeMap<Uuid, Slot>,
@@ -45,10 +47,11 @@ impl State {
     pub fn encode(&self) -> Vec<u8> {
         let written = Written {
             clock_us: self.clock_us,
-            rules: self.rules.as_ref(),
+            rules: self.rules().map(|r| (r.fold, r.time_zones.as_str())),
             horizon: self.horizon,
             tenants: &self.tenants,
             slots: self.slots(),
+            default_deny: self.rules().is_some_and(|rules| rules.default_deny),
         };
         let body = postcard::to_allocvec(&written).expect("plain data always serialises");
         let mut bytes = vec![VERSION];
@@ -66,10 +69,16 @@ impl State {
         if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
             return Err(SnapshotError::Damaged);
         }
-        let read: Read = postcard::from_bytes(body).map_err(|_| SnapshotError::Damaged)?;
+        let read = postcard::take_from_bytes::<Read>(body);
+        let (read, rest) = read.map_err(|_| SnapshotError::Damaged)?;
+        let rules = read.rules.map(|(fold, time_zones)| Rules {
+            fold,
+            time_zones,
+            default_deny: rest == [1],
+        });
         Ok(Self {
             clock_us: read.clock_us,
-            rules: read.rules,
+            rules,
             horizon: read.horizon,
             order: order(&read.tenants),
             tenants: read.tenants,

@@ -174,7 +174,14 @@ impl State {
             feature,
             resource,
         };
-        Answer::new(self.limits.applying(usage), quantity)
+        let default_deny = self.rules.as_ref().is_some_and(|rules| rules.default_deny);
+        Answer::new(self.limits.applying(usage), quantity, default_deny)
+    }
+
+    /// Whether a take with this id would be no new one.
+    pub fn knows(&self, tenant: &str, id: Uuid) -> bool {
+        let tenant = self.tenants.get(tenant);
+        tenant.is_some_and(|t| t.takes.contains_key(&id) || t.reports.contains_key(&id))
     }
 
     /// The limits that apply to a use, as they stand.

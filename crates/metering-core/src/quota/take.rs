@@ -151,7 +151,7 @@ impl State {
         let limits = self.limits(take.tenant_id, take.feature, take.resource);
         let answer = Answer {
             quantity: take.quantity,
-            ..Answer::new(limits, 0)
+            ..Answer::new(limits, 0, false)
         };
         Some(TakeReply::Answered {
             answer: Box::new(Answer {

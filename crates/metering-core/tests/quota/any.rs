@@ -77,7 +77,14 @@ fn amend() -> impl Strategy<Value = Amend<'static>> {
 }
 
 fn document() -> impl Strategy<Value = Document<'static>> {
-    let texts = ["null", "{", "{}", "[1]", r#"{"fold":9,"time_zones":"x"}"#];
+    let texts = [
+        "null",
+        "{",
+        "{}",
+        "[1]",
+        r#"{"fold":9,"time_zones":"x"}"#,
+        r#"{"fold":1,"time_zones":"x","default_deny":true}"#,
+    ];
     (ids(), any::<u64>(), 0..texts.len()).prop_map(move |(id, version, n)| Document {
         id,
         version,

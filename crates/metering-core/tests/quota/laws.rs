@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use metering_core::Record;
 use metering_core::RecordPosition;
-use metering_core::quota::{Enforcement, Horizon, Quota, QuotaReply, Reply, ResolveReply, Stamp};
-use metering_core::quota::{State, TakeReply};
+use metering_core::quota::{
+    Enforcement, Horizon, LimitState, Quota, QuotaReply, Reply, ResolveReply, Stamp, State,
+    TakeReply,
+};
 use metering_core::record::{Report, Resolve, Take};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::any::any_record;
 use crate::oracle::{Oracle, Verdict, is_doomed};
-use crate::support::{Fold, HOUR, MINUTE, SECOND, delete, id, limit, seed, set};
+use crate::support::{Fold, HOUR, MINUTE, SECOND, delete, id, limit, rules, seed, set};
 
 const TENANTS: [&str; 2] = ["t", "u"];
 const FEATURES: [&str; 2] = ["f", "g"];
@@ -64,6 +66,9 @@ enum Step {
     Seed {
         back: u64,
     },
+    Rules {
+        default_deny: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -93,6 +98,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(which, limit, zone, enforcement)| Step::Set { which, limit, zone, enforcement }),
         1 => (0..8_u8).prop_map(|which| Step::Delete { which }),
         3 => (0..3_u64).prop_map(|back| Step::Seed { back }),
+        1 => any::<bool>().prop_map(|default_deny| Step::Rules { default_deny }),
     ]
 }
 
@@ -170,6 +176,7 @@ impl Step {
                 enforcement,
             } => set(&some_quota(which, limit, zone, enforcement), version),
             Step::Delete { which } => delete(&some_quota(which, 1, 0, 0)),
+            Step::Rules { default_deny } => rules(default_deny),
             Step::Wait(_) | Step::Void { .. } | Step::Seed { .. } => {
                 Record::Barrier { nonce: id(0) }
             }
@@ -312,8 +319,14 @@ fn check_reply(reply: &Reply, expected: Verdict) {
             if answer.allowed {
                 Verdict::Allowed
             } else {
-                let binding = answer.binding().expect("a deny names its limit");
-                assert!(!binding.fits(answer.quantity));
+                let binding = answer.binding();
+                let counts = |l: &&LimitState| l.enforcement != Enforcement::Shadow;
+                assert_eq!(
+                    binding.is_some(),
+                    answer.limits.iter().any(|limit| counts(&limit)),
+                    "a deny names its limit"
+                );
+                assert!(binding.is_none_or(|limit| !limit.fits(answer.quantity)));
                 Verdict::Denied
             }
         }

@@ -74,6 +74,7 @@ pub(crate) struct Oracle {
     warming: BTreeMap<Uuid, (Quota, u64, u64)>,
     /// Until when a withdrawn attempt is remembered.
     withdrawn: BTreeMap<(&'static str, Uuid, Uuid), i64>,
+    default_deny: bool,
 }
 
 /// The worker will refuse this event: its tables never have it.
@@ -113,7 +114,11 @@ impl Oracle {
             }
             Record::Quota(document) => self.set(document),
             Record::QuotaSeed(document) => self.seed(document),
-            Record::Barrier { .. } | Record::Rules(_) => Verdict::Nothing,
+            Record::Rules(document) => {
+                self.default_deny = document.json.contains("true");
+                Verdict::Nothing
+            }
+            Record::Barrier { .. } => Verdict::Nothing,
         }
     }
 
@@ -177,15 +182,17 @@ impl Oracle {
                 Verdict::Conflict
             };
         }
-        let fits = self
-            .applying(take.tenant_id, take.feature, take.resource)
-            .into_iter()
-            .all(|(id, used, reserved)| {
-                let quota = &self.quotas[&id].quota;
-                quota.enforcement != Enforcement::Hard
-                    || used + reserved + i128::from(take.quantity) <= i128::from(quota.limit)
-            });
-        if !fits {
+        let applying = self.applying(take.tenant_id, take.feature, take.resource);
+        let enforcement = |id: &Uuid| self.quotas[id].quota.enforcement;
+        let fits = applying.iter().all(|(id, used, reserved)| {
+            enforcement(id) != Enforcement::Hard
+                || used + reserved + i128::from(take.quantity)
+                    <= i128::from(self.quotas[id].quota.limit)
+        });
+        let counted = applying
+            .iter()
+            .any(|(id, ..)| enforcement(id) != Enforcement::Shadow);
+        if !fits || self.default_deny && !counted {
             return Verdict::Denied;
         }
         let until = self.clock + i64::from(take.ttl_seconds.unwrap_or(0)) * 1_000_000;

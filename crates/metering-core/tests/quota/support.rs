@@ -1,8 +1,10 @@
 //! Records in a few strokes.
 
 use metering_core::RecordPosition;
-use metering_core::quota::{Answer, DELETED, Reply, Seed, Total};
-use metering_core::quota::{Horizon, Outcome, Quota, Stamp, State, TakeReply};
+use metering_core::quota::{
+    Answer, DELETED, FOLD_VERSION, Horizon, Outcome, Quota, Reply, Rules, Seed, Stamp, State,
+    TakeReply, Total,
+};
 use metering_core::record::{Amend, Document, Record, Report, Resolve, Take};
 use uuid::Uuid;
 
@@ -48,6 +50,14 @@ pub(crate) fn delete(quota: &Quota) -> Record<'static> {
         id: quota.id(),
         version: 0,
         json: DELETED,
+    })
+}
+
+pub(crate) fn rules(default_deny: bool) -> Record<'static> {
+    Record::Rules(Document {
+        id: Uuid::nil(),
+        version: FOLD_VERSION,
+        json: leak(Rules::built_in(default_deny).to_record()),
     })
 }
 

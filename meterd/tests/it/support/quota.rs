@@ -130,6 +130,20 @@ impl Caller {
         unreachable!("a cycle has no end")
     }
 
+    /// Asks until it is refused for a reason that begins with `reason`.
+    pub(crate) async fn until_refused(&self, body: &Value, reason: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, answer) = self.validate(body).await;
+            let detail = answer["detail"].as_str().unwrap_or_default();
+            if status == 503 && detail.starts_with(reason) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{answer}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Looks until `done`.
     pub(crate) async fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
