@@ -61,7 +61,7 @@ impl GatewayState {
                 redaction: Redaction::new(config.metadata_redact.clone(), secret),
             }),
             durability,
-            metrics: GatewayMetrics::register(&metrics.registry),
+            metrics: GatewayMetrics::new(&metrics.registry),
             bounds: Bounds {
                 memory: SharedMemory::new(config.memory_bytes),
                 parsers: Arc::new(Semaphore::new(cores)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use crate::embedded::datadir::DataDirArgs;
@@ -133,18 +133,26 @@ impl Client {
 
     /// The JSON of a good answer; null where it has no body.
     pub(crate) async fn call(request: RequestBuilder) -> Result<Value, ApiError> {
+        let answer = Self::open_answer(request).await?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(ApiError::Unreachable)?;
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&body).map_err(|_| ApiError::Foreign(status))
+    }
+
+    /// A good answer whose body is still to be read.
+    async fn open_answer(request: RequestBuilder) -> Result<Response, ApiError> {
         let answer = request.send().await.map_err(ApiError::Unreachable)?;
         let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
         let retry_after = answer.headers().get("retry-after");
         let seconds = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = answer.bytes().await.map_err(ApiError::Unreachable)?;
-        if status.is_success() && body.is_empty() {
-            return Ok(Value::Null);
-        }
         let json: Value = serde_json::from_slice(&body).map_err(|_| ApiError::Foreign(status))?;
-        if status.is_success() {
-            return Ok(json);
-        }
         let text = |member: &str| json[member].as_str().unwrap_or_default().to_owned();
         Err(ApiError::Refused {
             status,
@@ -161,14 +169,28 @@ impl Client {
         make: impl Fn() -> RequestBuilder,
         patience: Duration,
     ) -> Result<Value, ApiError> {
+        Self::patiently(|| Self::call(make()), patience).await
+    }
+
+    /// The same, of an answer whose body is still to be read.
+    pub(crate) async fn open_patiently(
+        make: impl Fn() -> RequestBuilder,
+        patience: Duration,
+    ) -> Result<Response, ApiError> {
+        Self::patiently(|| Self::open_answer(make()), patience).await
+    }
+
+    async fn patiently<T, F: Future<Output = Result<T, ApiError>>>(
+        call: impl FnMut() -> F,
+        patience: Duration,
+    ) -> Result<T, ApiError> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(LONGEST_PAUSE)
             .without_max_times()
             .with_total_delay(Some(patience))
             .with_jitter();
-        (|| Self::call(make()))
-            .retry(pauses)
+        call.retry(pauses)
             .when(ApiError::passes)
             .adjust(|error, pause| {
                 pause.map(|pause| error.retry_after().unwrap_or(pause).min(LONGEST_PAUSE))

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use metering_core::Event;
 use metering_core::event::rfc3339;
-use metering_store::Store;
+use metering_store::Readers;
 use metering_store::sqlx::{self, PgConnection};
 use serde_json::Value;
 use service_kit::auth::{Caller, Keys};
@@ -17,7 +17,7 @@ use crate::bodies::{Gone, Pieces};
 use crate::error::QueryError;
 use crate::format::TableFormat;
 use crate::params::Params;
-use crate::state::QueryState;
+use crate::state::{QueryState, sight};
 
 /// Columns that can be chosen.
 const MAX_COLUMNS: usize = 64;
@@ -114,7 +114,7 @@ pub(crate) fn answer<P: Pages>(
         .ok_or(QueryError::TooManyExports)?;
     let disposition = format!("attachment; filename=\"{name}.{}\"", format.extension());
     let export = Export {
-        store: state.store.clone(),
+        readers: state.readers().clone(),
         keys: state.keys().clone(),
         caller,
         table: Table { format, columns },
@@ -138,7 +138,7 @@ pub(crate) fn answer<P: Pages>(
 }
 
 struct Export<P> {
-    store: Store,
+    readers: Readers,
     keys: Keys,
     caller: Caller,
     table: Table,
@@ -180,7 +180,7 @@ impl<P: Pages> Export<P> {
             if !self.keys.admit_still(&self.caller, clock::now()) {
                 return Err(ExportError::Key);
             }
-            let mut conn = self.store.pool().acquire().await?;
+            let mut conn = self.readers.acquire(sight(&self.caller)).await?;
             let Some(rows) = self.pages.next(&mut conn).await? else {
                 return Ok(());
             };

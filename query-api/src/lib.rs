@@ -18,15 +18,20 @@ mod routes;
 pub mod state;
 mod visibility;
 
+use anyhow::Context as _;
 use axum::{Router, middleware};
-use metering_store::Store;
+use metering_store::{Readers, Store};
 use service_kit::auth;
 use service_kit::health::Health;
 use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
+/// Connections for what is nobody's answer: the poller, the distribution of keys, and writes.
+const OWN_CONNECTIONS: u32 = 4;
+
 pub use config::Config;
 pub use openapi::openapi;
+use state::Database;
 pub use state::{QueryBroker, QueryState};
 
 /// Connects and checks the schema. Answers that go on for long end with `shutdown`, so that whoever
@@ -43,9 +48,13 @@ pub async fn start(
 ) -> anyhow::Result<QueryState> {
     config.validate()?;
     let (connections, timeout) = (config.connections, config.statement_timeout());
-    let store = Store::connect_for_reads(postgres_url, connections, timeout).await?;
+    let store = Store::connect_with_timeout(postgres_url, OWN_CONNECTIONS, timeout).await?;
     store.check_schema().await?;
-    Ok(QueryState::new(store, secret, broker, metrics, shutdown))
+    let readers = Readers::connect(postgres_url, connections, timeout)
+        .await
+        .context("cannot read as the role of queries; run `meterd migrate`")?;
+    let database = Database { store, readers };
+    Ok(QueryState::new(database, secret, broker, metrics, shutdown))
 }
 
 /// The routes.
@@ -71,12 +80,16 @@ pub fn run(
     let queries = health.part("query");
     let comparing = health.part("distribution of api keys");
     async move {
-        let (store, bucket, keys) = (&state.store, state.bucket(), state.keys());
+        let (store, bucket, keys) = (state.owner(), state.bucket(), state.keys());
         tokio::join!(
             Box::pin(state.visibility.poll(store, &queries, shutdown.clone())),
             Box::pin(keys::reconcile(store, bucket, keys, &comparing, &shutdown)),
             Box::pin(keys::note_uses(store, bucket, &shutdown)),
-            Box::pin(state.live.run(store, &state.visibility, &shutdown)),
+            Box::pin(
+                state
+                    .live
+                    .run(state.readers(), &state.visibility, &shutdown)
+            ),
         );
         state.bodies.ended().await;
     }

@@ -4,8 +4,10 @@ use metering_core::receipt::receipt_key;
 use metering_core::signed::{SigningKey, payload_key};
 use metering_log::keys::KeyBucket;
 use metering_log::{Publisher, SharedBackend};
-use metering_store::Store;
-use service_kit::auth::Keys;
+use metering_store::sqlx::pool::PoolConnection;
+use metering_store::sqlx::{self, Postgres};
+use metering_store::{Readers, Sight, Store};
+use service_kit::auth::{Caller, Keys};
 use service_kit::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +19,7 @@ use crate::visibility::Visibility;
 
 #[derive(Clone)]
 pub struct QueryState {
-    pub(crate) store: Store,
+    database: Database,
     pub(crate) visibility: Visibility,
     pub(crate) receipts: SigningKey,
     pub(crate) cursors: SigningKey,
@@ -26,6 +28,13 @@ pub struct QueryState {
     pub(crate) live: Live,
     pub(crate) bodies: Bodies,
     pub(crate) metrics: QueryMetrics,
+}
+
+/// Postgres as its owner, and as whoever asks.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) store: Store,
+    pub(crate) readers: Readers,
 }
 
 /// What a query server has of the broker.
@@ -44,15 +53,15 @@ impl QueryState {
     /// `secret` is the deployment's: cursors and receipts are good at every one of its processes.
     /// Answers that go on for long end with `shutdown`.
     pub(crate) fn new(
-        store: Store,
+        database: Database,
         secret: &str,
         broker: QueryBroker,
         metrics: &Metrics,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
-            metrics: QueryMetrics::new(metrics, &store),
-            store,
+            metrics: QueryMetrics::new(metrics, &database.readers),
+            database,
             visibility: Visibility::default(),
             receipts: receipt_key(secret),
             cursors: cursor::key(secret),
@@ -61,6 +70,24 @@ impl QueryState {
             broker,
             bodies: Bodies::new(shutdown),
         }
+    }
+
+    /// What an answer is read with: it sees the rows of the caller's tenant, and of all tenants only
+    /// where the caller is bound to none.
+    pub(crate) async fn read_as(
+        &self,
+        caller: &Caller,
+    ) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        self.database.readers.acquire(sight(caller)).await
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.database.readers
+    }
+
+    /// Sees and changes everything: for writes, and for what is nobody's answer.
+    pub(crate) fn owner(&self) -> &Store {
+        &self.database.store
     }
 
     pub fn bucket(&self) -> &KeyBucket {
@@ -73,5 +100,13 @@ impl QueryState {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.broker.keys
+    }
+}
+
+/// Whose rows a caller may see.
+pub(crate) fn sight(caller: &Caller) -> Sight<'_> {
+    match &caller.tenant_id {
+        Some(tenant_id) => Sight::Tenant(tenant_id),
+        None => Sight::AllTenants,
     }
 }

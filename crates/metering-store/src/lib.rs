@@ -16,14 +16,16 @@ pub mod progress;
 pub mod quota;
 pub mod quota_ledger;
 pub mod quota_snapshot;
+mod readers;
 pub mod rebuild;
 mod store;
 pub mod tenants;
 pub mod usage_aggregate;
 pub mod usage_event;
 
+pub use readers::{QUERY_ROLE, Readers, Sight};
 pub use sqlx;
-pub use store::{SchemaError, Store};
+pub use store::{PrepareError, SchemaError, Store};
 
 /// SQLSTATE of an error that Postgres reported, such as `23505`.
 pub fn sqlstate(error: &sqlx::Error) -> Option<String> {

@@ -5,7 +5,12 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use crate::sqlstate;
+
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+/// Makes the role that [`Readers`](crate::Readers) read with, and says what it may read.
+const PREPARE_QUERY_ROLE: &str = include_str!("query_role.sql");
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// A request or a batch that gets no connection for this long is told so and tries again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,42 +38,39 @@ pub enum SchemaError {
     Database(#[from] sqlx::Error),
 }
 
+/// Why the schema is not of this program's version.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    #[error(
+        "this database role may not make the role that queries read with; as one that may, run: CREATE ROLE meterd_query NOLOGIN; GRANT meterd_query TO the role of METERD_POSTGRES_URL WITH INHERIT FALSE, SET TRUE"
+    )]
+    MayNotMakeRoles(#[source] sqlx::Error),
+    #[error("the role that queries read with is not prepared")]
+    Database(#[source] sqlx::Error),
+}
+
 impl Store {
     /// Connects with at most `max_connections` connections.
     ///
     /// A session that stops within a transaction for 10 s loses it: a worker that is suspended must
     /// not hold a partition's position for ever.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, sqlx::Error> {
-        Self::open(url.parse()?, max_connections).await
+        let pool = connect(url.parse()?, max_connections).await?;
+        Ok(Self { pool })
     }
 
-    /// Connects for reading: no statement runs for longer than `timeout` (SQLSTATE 57014), and each
-    /// is planned for its values, since a small tenant's range and everybody's year need different
-    /// plans.
-    pub async fn connect_for_reads(
+    /// The same, and no statement runs for longer than `timeout` (SQLSTATE 57014): for whoever has a
+    /// client that waits.
+    pub async fn connect_with_timeout(
         url: &str,
         max_connections: u32,
         timeout: Duration,
     ) -> Result<Self, sqlx::Error> {
-        let options = url.parse::<PgConnectOptions>()?.options([
-            ("statement_timeout", timeout.as_millis().to_string()),
-            ("plan_cache_mode", "force_custom_plan".to_owned()),
-        ]);
-        Self::open(options, max_connections).await
-    }
-
-    async fn open(options: PgConnectOptions, max_connections: u32) -> Result<Self, sqlx::Error> {
-        let options = options.options([
-            ("idle_in_transaction_session_timeout", "10s"),
-            ("timezone", "UTC"),
-            // Statements here are short: compiling one costs more than it saves.
-            ("jit", "off"),
-        ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        let options = url.parse::<PgConnectOptions>()?;
+        let options = options.options([("statement_timeout", timeout.as_millis().to_string())]);
+        let pool = connect(options, max_connections).await?;
         Ok(Self { pool })
     }
 
@@ -77,8 +79,14 @@ impl Store {
     }
 
     /// Brings the schema to this program's version. Several programs may do so at once.
-    pub async fn migrate(&self) -> Result<(), MigrateError> {
-        MIGRATOR.run(&self.pool).await
+    pub async fn migrate(&self) -> Result<(), PrepareError> {
+        MIGRATOR.run(&self.pool).await?;
+        let prepared = sqlx::raw_sql(PREPARE_QUERY_ROLE).execute(&self.pool).await;
+        prepared.map_err(|error| match sqlstate(&error).as_deref() {
+            Some(INSUFFICIENT_PRIVILEGE) => PrepareError::MayNotMakeRoles(error),
+            _ => PrepareError::Database(error),
+        })?;
+        Ok(())
     }
 
     /// Refuses a schema of another version with a sentence that says what to do.
@@ -102,4 +110,21 @@ impl Store {
             Some(_) => Ok(()),
         }
     }
+}
+
+pub(crate) async fn connect(
+    options: PgConnectOptions,
+    max_connections: u32,
+) -> Result<PgPool, sqlx::Error> {
+    let options = options.options([
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("timezone", "UTC"),
+        // Statements here are short: compiling one costs more than it saves.
+        ("jit", "off"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
 }

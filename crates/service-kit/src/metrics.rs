@@ -1,5 +1,5 @@
 //! Prometheus metrics: one [`Metrics`] a process, handed down; nothing is global. No label has a
-//! value that a client chooses, tenants least of all.
+//! value that a client chooses, tenants least of all, or one of which there is no end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

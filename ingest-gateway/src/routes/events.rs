@@ -84,6 +84,7 @@ async fn ingest(
     caller.require(Scope::Ingest)?;
     let mut allowance = state.bounds.rates.allowance(&caller.key_id);
     let sent = Sent {
+        key_id: &caller.key_id,
         request_id: trace.trace_id,
         bound_to: caller.tenant_id,
         query,
@@ -91,7 +92,7 @@ async fn ingest(
         body,
     };
     let accepted = accept(&state, sent, &mut allowance).await;
-    let refused = |error: &IngestError| state.metrics.refused(error);
+    let refused = |error: &IngestError| state.metrics.refused(&caller.key_id, error);
     let accepted = accepted.inspect_err(refused);
     let mut response = accepted.unwrap_or_else(IntoResponse::into_response);
     if let Some(allowance) = allowance {
@@ -101,7 +102,8 @@ async fn ingest(
 }
 
 /// A request by a caller who may make it.
-struct Sent {
+struct Sent<'a> {
+    key_id: &'a str,
     request_id: Uuid,
     bound_to: Option<String>,
     query: Option<String>,
@@ -111,7 +113,7 @@ struct Sent {
 
 async fn accept(
     state: &GatewayState,
-    sent: Sent,
+    sent: Sent<'_>,
     allowance: &mut Option<Allowance>,
 ) -> Result<Response, IngestError> {
     // Before the body is read: who has no quota left sends it in vain.
@@ -156,7 +158,7 @@ async fn accept(
     };
     let paid = answer::pay(&admitted, &state.bounds.memory)?;
     let answer = match admitted {
-        Ok(admitted) => take_and_append(admitted, state, allowance).await,
+        Ok(admitted) => take_and_append(admitted, state, sent.key_id, allowance).await,
         Err(error) => Err(error),
     };
     let Some(paid) = paid else {
@@ -169,16 +171,21 @@ async fn accept(
 async fn take_and_append(
     admitted: Admitted,
     state: &GatewayState,
+    key_id: &str,
     allowance: &mut Option<Allowance>,
 ) -> Result<Response, IngestError> {
     if let Some(allowance) = allowance {
         allowance.take_rest(admitted.ids.len())?;
     }
-    append(admitted, state).await
+    append(admitted, state, key_id).await
 }
 
 /// Appends to all partitions at once and answers when each has fsynced, or one has not.
-async fn append(mut admitted: Admitted, state: &GatewayState) -> Result<Response, IngestError> {
+async fn append(
+    mut admitted: Admitted,
+    state: &GatewayState,
+    key_id: &str,
+) -> Result<Response, IngestError> {
     let publisher = &state.publisher;
     let shares = std::mem::take(&mut admitted.partitions);
     let appends = shares
@@ -215,7 +222,8 @@ async fn append(mut admitted: Admitted, state: &GatewayState) -> Result<Response
         made_ids,
         ..
     } = admitted;
-    state.metrics.accepted(accepted, duplicates, &rejected);
+    let metrics = &state.metrics;
+    metrics.accepted(key_id, accepted, duplicates, &rejected);
     let ids = made_ids.then_some(ids);
     let answer = Receipted {
         accepted,

@@ -1,28 +1,34 @@
 //! `meterd tail`: events as they are persisted.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use reqwest::Method;
+use futures::{StreamExt as _, stream};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
-use service_kit::clock;
+use sse_stream::SseByteStream;
+use tokio::time::{sleep, timeout};
 
 use crate::client::{ApiArgs, Client};
 
 /// How long a server may be away.
 const PATIENCE: Duration = Duration::from_mins(1);
-const PAGE: u32 = 1000;
-/// Pages of one look: more events than this at once are not for a person to read.
-const MAX_PAGES: usize = 10;
+/// A stream says something four times as often.
+const SILENCE: Duration = Duration::from_mins(1);
+/// After this long a stream goes on as another request.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Before a stream that has ended is opened again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Prints events whose timestamp is at most --since old when they are persisted, each once, as JSON, one
-a line. Ends with Ctrl-C.")]
+Prints events when they are persisted, each once, as JSON, one a line, and on standard error where some
+had to be left out. Goes on where it was when a connection breaks. Ends with Ctrl-C.")]
 pub(crate) struct TailArgs {
     /// Only this tenant's
     #[arg(long, value_name = "TENANT")]
@@ -36,13 +42,9 @@ pub(crate) struct TailArgs {
     #[arg(long, value_name = "FEATURE")]
     feature: Option<String>,
 
-    /// Begin with events that are this many seconds old
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    since: u32,
-
-    /// Milliseconds between two looks
-    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(100..))]
-    interval: u64,
+    /// Begin with so many of the last day's latest events
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1000))]
+    lines: u32,
 
     /// End after this many events
     #[arg(long, value_name = "N")]
@@ -53,72 +55,107 @@ pub(crate) struct TailArgs {
 }
 
 pub(crate) async fn run(args: TailArgs) -> Result<ExitCode> {
-    let client = Client::open(&args.api)?;
-    let filters: Vec<(&str, &str)> = [
-        ("tenant_id", &args.tenant),
-        ("resource", &args.resource),
-        ("feature", &args.feature),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-    .collect();
-    // When each event that was printed leaves the range that is looked at.
-    let mut printed = HashMap::<(String, String), DateTime<Utc>>::new();
-    let mut left = args.count.unwrap_or(usize::MAX);
-    loop {
-        let from = clock::now() - TimeDelta::seconds(args.since.into());
-        printed.retain(|_, timestamp| *timestamp >= from);
-        for event in look(&client, &filters, from).await? {
-            let text = |member: &str| event[member].as_str().unwrap_or_default().to_owned();
-            let timestamp = text("timestamp").parse();
-            let timestamp = timestamp.context("an event without a timestamp")?;
-            let identity = (text("tenant_id"), text("id"));
-            if printed.insert(identity, timestamp).is_some() {
-                continue;
+    let mut tail = Tail {
+        client: Client::open(&args.api)?,
+        left: args.count.unwrap_or(usize::MAX),
+        last_id: None,
+        listed: HashSet::new(),
+        args,
+    };
+    while tail.follow().await?.is_continue() {
+        sleep(PAUSE).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Tail {
+    args: TailArgs,
+    client: Client,
+    /// Events still to be printed.
+    left: usize,
+    /// Where the stream is; `None`: it did not begin yet.
+    last_id: Option<String>,
+    /// Tenants and ids of what was printed at first, some of which the stream has as well.
+    listed: HashSet<(String, String)>,
+}
+
+impl Tail {
+    /// Until the stream ends. `Break`: nobody wants more.
+    async fn follow(&mut self) -> Result<ControlFlow<()>> {
+        let open = || {
+            let request = self.request("/v1/meter/events/stream").timeout(LONGEST);
+            match &self.last_id {
+                Some(id) => request.header("Last-Event-ID", id),
+                None => request,
             }
-            if writeln!(std::io::stdout(), "{event}").is_err() {
-                // Whoever read it has gone, such as `head`.
-                return Ok(ExitCode::SUCCESS);
+        };
+        let answer = Client::open_patiently(open, PATIENCE).await?;
+        let chunks = stream::try_unfold(answer, async |mut answer| {
+            let chunk = answer.chunk().await?;
+            Ok::<_, reqwest::Error>(chunk.map(|chunk| (chunk, answer)))
+        });
+        let mut messages = pin!(SseByteStream::new(Box::pin(chunks)));
+        while let Ok(Some(Ok(message))) = timeout(SILENCE, messages.next()).await {
+            let begins = self.last_id.is_none() && message.id.is_some();
+            self.last_id = message.id.or(self.last_id.take());
+            // What was persisted before the stream began is listed now, so nothing falls between.
+            if begins && self.list().await?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
-            left -= 1;
-            if left == 0 {
-                return Ok(ExitCode::SUCCESS);
+            match (message.event.as_deref(), message.data) {
+                (None, Some(event)) => {
+                    let event = serde_json::from_str(&event).context("an event is no JSON")?;
+                    if !self.listed.remove(&identity(&event)) && self.print(&event).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                (Some("dropped"), Some(which)) => eprintln!("events were left out: {which}"),
+                _ => {}
             }
         }
-        tokio::time::sleep(Duration::from_millis(args.interval)).await;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Prints the latest events, oldest first.
+    async fn list(&mut self) -> Result<ControlFlow<()>> {
+        if self.args.lines == 0 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let page = || {
+            let request = self.request("/v1/meter/events");
+            request.query(&[("limit", self.args.lines)])
+        };
+        let page = Client::call_patiently(page, PATIENCE).await?;
+        let events = page["data"].as_array().context("a listing without data")?;
+        for event in events.iter().rev() {
+            self.listed.insert(identity(event));
+            if self.print(event).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn request(&self, path: &str) -> RequestBuilder {
+        let request = self.client.request(Method::GET, path);
+        request.query(&[
+            ("tenant_id", &self.args.tenant),
+            ("resource", &self.args.resource),
+            ("feature", &self.args.feature),
+        ])
+    }
+
+    /// `Break`: it was the last one, or whoever read them has gone, such as `head`.
+    fn print(&mut self, event: &Value) -> ControlFlow<()> {
+        self.left = self.left.saturating_sub(1);
+        if writeln!(std::io::stdout(), "{event}").is_err() || self.left == 0 {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 }
 
-/// The events since `from`, oldest first.
-async fn look(
-    client: &Client,
-    filters: &[(&str, &str)],
-    from: DateTime<Utc>,
-) -> Result<Vec<Value>> {
-    let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
-    let mut events = Vec::new();
-    let mut cursor: Option<String> = None;
-    for _ in 0..MAX_PAGES {
-        let page = || {
-            let request = client.request(Method::GET, "/v1/meter/events");
-            let request = request.query(&[("from", &from), ("limit", &PAGE.to_string())]);
-            let request = request.query(filters);
-            request.query(&cursor.as_ref().map(|cursor| [("cursor", cursor)]))
-        };
-        let mut page = Client::call_patiently(page, PATIENCE).await?;
-        if let Value::Array(rows) = page["data"].take() {
-            events.extend(rows);
-        }
-        let Value::String(next) = page["next_cursor"].take() else {
-            events.reverse();
-            return Ok(events);
-        };
-        cursor = Some(next);
-    }
-    eprintln!(
-        "only the latest {} events are shown; filter, or shorten --since",
-        events.len()
-    );
-    events.reverse();
-    Ok(events)
+fn identity(event: &Value) -> (String, String) {
+    let text = |member: &str| event[member].as_str().unwrap_or_default().to_owned();
+    (text("tenant_id"), text("id"))
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use metering_store::QUERY_ROLE;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::time::timeout;
@@ -235,7 +236,7 @@ impl Postgres {
         )
     }
 
-    /// Creates the application's role and database where they are missing.
+    /// Creates the application's roles and database where they are missing.
     pub(crate) async fn create_database(&self) -> Result<()> {
         let create = async {
             let mut connection = self.connect().await?;
@@ -244,6 +245,15 @@ impl Postgres {
                 // Utility statements take no parameters; the password is hexadecimal.
                 let password = &self.cluster.passwords.postgres;
                 let sql = format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'");
+                connection.execute(AssertSqlSafe(sql)).await?;
+            }
+            if !exists(&mut connection, role, QUERY_ROLE).await? {
+                let sql = format!("CREATE ROLE {QUERY_ROLE} NOLOGIN");
+                connection.execute(AssertSqlSafe(sql)).await?;
+            }
+            let member = "SELECT pg_has_role($1, 'meterd_query', 'SET')";
+            if !exists(&mut connection, member, ROLE).await? {
+                let sql = format!("GRANT {QUERY_ROLE} TO {ROLE} WITH INHERIT FALSE, SET TRUE");
                 connection.execute(AssertSqlSafe(sql)).await?;
             }
             let database = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";

@@ -23,6 +23,7 @@ mod quotas;
 mod revocation;
 mod stream;
 mod support;
+mod tail;
 mod tour;
 mod traces;
 mod up;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use metering_core::record::Report;
-use metering_store::Store;
+use metering_store::Readers;
 use service_kit::auth::{Caller, Keys};
 use service_kit::clock;
 use tokio::sync::broadcast::Receiver;
@@ -17,6 +17,7 @@ use super::messages::{LiveError, Messages};
 use super::step::{LiveEvent, Selection, Step, steps};
 use super::{KEPT_STEPS, Live};
 use crate::bodies::{Gone, Pieces};
+use crate::state::sight;
 
 /// A client that hears nothing for this long is told so, and where it is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -48,7 +49,7 @@ impl Dropped {
 /// Follows the log for one client and writes what it wants into its answer.
 pub(crate) struct Follower {
     pub(crate) live: Live,
-    pub(crate) store: Store,
+    pub(crate) readers: Readers,
     pub(crate) keys: Keys,
     pub(crate) caller: Caller,
     pub(crate) selection: Selection,
@@ -132,7 +133,8 @@ impl Follower {
                 self.selection
                     .names_match(report.tenant_id, report.resource, report.feature)
             };
-            match messages.events(&self.store, to.seq, wanted).await {
+            let sees = (&self.readers, sight(&self.caller));
+            match messages.events(sees, to.seq, wanted).await {
                 Ok(events) => {
                     for step in steps(partition, events) {
                         if let Step::Events { events, .. } = step {

@@ -9,7 +9,7 @@ use metering_core::envelope::{Envelope, record_count};
 use metering_core::record::Report;
 use metering_log::{BackendError, Message, SharedBackend};
 use metering_store::events::{self, Reported};
-use metering_store::{Store, sqlx};
+use metering_store::{Readers, Sight, sqlx};
 use tokio::time::timeout;
 
 use super::marks::Mark;
@@ -101,12 +101,13 @@ impl Messages {
         Err(error.into())
     }
 
-    /// Reads on, not beyond `last`, and finds the events that count among those that are `wanted`.
+    /// Reads on, not beyond `last`, and finds the events that count and that `sight` shows among
+    /// those that are `wanted`.
     ///
     /// Everything up to `last` must be persisted. After an error the same is read again.
     pub(crate) async fn events(
         &mut self,
-        store: &Store,
+        (readers, sight): (&Readers, Sight<'_>),
         last: u64,
         wanted: impl Fn(&Report<'_>) -> bool,
     ) -> Result<Vec<LiveEvent>, LiveError> {
@@ -117,7 +118,7 @@ impl Messages {
             return Ok(Vec::new());
         }
         let found = async {
-            let mut conn = store.pool().acquire().await?;
+            let mut conn = readers.acquire(sight).await?;
             events::list_counted(&mut conn, self.partition, &reported).await
         };
         match found.await {

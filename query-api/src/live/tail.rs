@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metering_core::record::Report;
-use metering_store::Store;
+use metering_store::{Readers, Sight};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ impl Live {
     /// Reads the log whenever somebody follows, until `shutdown`.
     pub(crate) async fn run(
         &self,
-        store: &Store,
+        readers: &Readers,
         visibility: &Visibility,
         shutdown: &CancellationToken,
     ) {
@@ -37,7 +37,7 @@ impl Live {
                 return;
             }
             let (_often, positions) = visibility.watch();
-            self.read_for_followers(store, positions, shutdown).await;
+            self.read_for_followers(readers, positions, shutdown).await;
             self.marks.send_replace(None);
         }
     }
@@ -45,12 +45,12 @@ impl Live {
     /// Returns when nobody follows any more.
     async fn read_for_followers(
         &self,
-        store: &Store,
+        readers: &Readers,
         mut positions: watch::Receiver<Positions>,
         shutdown: &CancellationToken,
     ) {
         let followed = |live: &Self| *live.followers.borrow() > 0 && !shutdown.is_cancelled();
-        let mut readers = BTreeMap::<u16, Messages>::new();
+        let mut open = BTreeMap::<u16, Messages>::new();
         let mut marks = Marks::default();
         while followed(self) {
             let now = positions.borrow_and_update().clone();
@@ -66,14 +66,14 @@ impl Live {
                     self.skip_to(&mut marks, partition, to);
                     continue;
                 }
-                let reader = readers.entry(partition);
+                let reader = open.entry(partition);
                 let reader =
                     reader.or_insert_with(|| Messages::new(self.log.clone(), partition, from));
                 if reader.at() != from {
                     *reader = Messages::new(self.log.clone(), partition, from);
                 }
                 match self
-                    .hand_out(store, reader, &mut marks, (partition, to))
+                    .hand_out(readers, reader, &mut marks, (partition, to))
                     .await
                 {
                     Ok(()) => {}
@@ -100,14 +100,16 @@ impl Live {
     /// Sends the events of one partition up to `to`, all of which is persisted.
     async fn hand_out(
         &self,
-        store: &Store,
+        readers: &Readers,
         reader: &mut Messages,
         marks: &mut Marks,
         (partition, to): (u16, Mark),
     ) -> Result<(), LiveError> {
         while reader.at().seq < to.seq {
             let wanted = |report: &Report<'_>| self.is_followed(report.tenant_id);
-            let events = reader.events(store, to.seq, wanted).await?;
+            // For all who follow, whatever each of them may see: a follower takes its own of it.
+            let sees_all = (readers, Sight::AllTenants);
+            let events = reader.events(sees_all, to.seq, wanted).await?;
             marks.set(partition, reader.at());
             self.send(marks, steps(partition, events));
         }

@@ -160,8 +160,9 @@ async fn whole(
     headers: &HeaderMap,
     reader: Reader,
 ) -> Result<Response, QueryError> {
+    let caller = reader.caller.clone();
     let request = Request::parse(reader, clock::now())?;
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     // What is read below is as of these positions or of later ones, never of earlier ones.
     let applied = progress::list_sequences(&mut conn).await?;
     let etag = etag(&applied, &request);

@@ -60,7 +60,7 @@ async fn list(
 ) -> Result<Json<AuditList>, QueryError> {
     let page = Page::parse("audit", params, &caller, &state)?;
     let tenant = caller.tenant_id.as_deref();
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let rows = audit_log::list(&mut conn, tenant, page.after, page.fetch()).await?;
     let (rows, next_cursor) = page.cut(rows, &state, |row| row.id);
     let entries = rows.into_iter().map(|row| Entry {

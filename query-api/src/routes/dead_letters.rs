@@ -133,7 +133,7 @@ async fn list(
     let listing = format!("dead letters {}", which.as_str());
     let page: Page<i64> = Page::take(&listing, &mut params, &caller, &state)?;
     params.finish("state, limit, cursor and receipt")?;
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let tenant = caller.tenant_id.as_deref();
     let rows = dead_letter::list(&mut conn, tenant, which, page.after, page.fetch()).await?;
     let (rows, next_cursor) = page.cut(rows, &state, |row| row.id);
@@ -181,7 +181,7 @@ async fn replay(
     };
     let clerk = clerk(&caller, request_id);
     let replayed =
-        dead_letters::replay(&state.store, log, letter_id(&id)?, changes, &clerk).await?;
+        dead_letters::replay(state.owner(), log, letter_id(&id)?, changes, &clerk).await?;
     let receipt = receipt::seal(&state.receipts, &[replayed.part]);
     let header = [(METER_RECEIPT, receipt.clone())];
     let answer = Replayed {
@@ -219,7 +219,7 @@ async fn discard(
 ) -> Result<StatusCode, QueryError> {
     params.finish("none")?;
     let clerk = clerk(&caller, request_id);
-    dead_letters::discard(&state.store, letter_id(&id)?, &clerk).await?;
+    dead_letters::discard(state.owner(), letter_id(&id)?, &clerk).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -118,10 +118,11 @@ async fn list(
 }
 
 async fn page(state: &QueryState, reader: Reader) -> Result<Json<EventList>, QueryError> {
+    let caller = reader.caller.clone();
     let Some(listing) = Listing::parse(reader, state, clock::now())? else {
         return Ok(Json::default());
     };
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let (pins, after) = match listing.cursor {
         Some(cursor) => (cursor.pins, Some(cursor.after)),
         None => (events::pins(&mut conn).await?, None),
@@ -167,7 +168,7 @@ async fn export(
                 to,
                 metadata,
             };
-            let mut conn = state.store.pool().acquire().await?;
+            let mut conn = state.read_as(&caller).await?;
             Some(events::Listing::new(filter, events::pins(&mut conn).await?))
         }
         None => None,
@@ -265,7 +266,7 @@ async fn show(
     params.finish("tenant_id and receipt")?;
     let names = names.ok_or(QueryError::NotFound)?;
     let tenant_id = names.tenant.ok_or(QueryError::TenantRequired)?;
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let found = events::find(&mut conn, &tenant_id, id).await?;
     let traced = found.ok_or(QueryError::NotFound)?;
     Ok(Json(with_trace(traced)))

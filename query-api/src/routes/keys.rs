@@ -109,7 +109,7 @@ async fn list(
 ) -> Result<Json<KeyList>, QueryError> {
     let page = Page::parse("keys", params, &caller, &state)?;
     let tenant = caller.tenant_id.as_deref();
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let rows = api_key::list(&mut conn, tenant, page.after.clone(), page.fetch()).await?;
     let (rows, next_cursor) = page.cut(rows, &state, |row| (row.created_at, row.id.clone()));
     let data = rows.into_iter().map(Key::from).collect();
@@ -130,7 +130,7 @@ async fn show(
     Admin { caller, params }: Admin,
 ) -> Result<Json<Key>, QueryError> {
     params.finish("none")?;
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let found = api_key::find(&mut conn, &checked(&id)?, caller.tenant_id.as_deref()).await?;
     let live = found.filter(|key| key.deleted_at.is_none());
     Ok(Json(live.ok_or(QueryError::NoKey)?.into()))
@@ -167,7 +167,7 @@ async fn create(
         expires_at: new.expires_at,
     };
     keys::create(
-        &state.store,
+        state.owner(),
         state.bucket(),
         &key,
         actor(&caller, request_id),
@@ -206,7 +206,7 @@ async fn rotate(
         old_ends_at: now + overlap,
     };
     let actor = actor(&caller, request_id);
-    let (store, bucket, known) = (&state.store, state.bucket(), state.keys());
+    let (store, bucket, known) = (state.owner(), state.bucket(), state.keys());
     let key = keys::rotate(store, bucket, known, (&id, rotation), actor).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey::new(key, &secret))))
 }
@@ -229,7 +229,7 @@ async fn delete(
     params.finish("none")?;
     let (id, now) = (checked(&id)?, clock::now());
     let actor = actor(&caller, request_id);
-    keys::delete(&state.store, state.bucket(), &id, actor, now).await?;
+    keys::delete(state.owner(), state.bucket(), &id, actor, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

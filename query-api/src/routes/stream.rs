@@ -51,7 +51,7 @@ async fn stream(
         Some(names) => {
             let follower = Follower {
                 live: state.live.clone(),
-                store: state.store.clone(),
+                readers: state.readers().clone(),
                 keys: state.keys().clone(),
                 caller,
                 selection: Selection { names, metadata },

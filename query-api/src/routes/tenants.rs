@@ -98,10 +98,10 @@ async fn list(
     let bounds = one_window(from, to);
     let (from, to) = (bounds[0], utterable(bounds[1]));
     let filter = TenantFilter {
-        tenant_id: caller.tenant_id,
+        tenant_id: caller.tenant_id.clone(),
         search,
     };
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let after = page.after.as_deref();
     let rows = tenants::list(&mut conn, &filter, &bounds, after, page.fetch()).await?;
     let (rows, next_cursor) = page.cut(rows, &state, |tenant| tenant.tenant_id.clone());
@@ -172,12 +172,17 @@ async fn show(
         let detail = format!("may be {} days before `to` at most", MAX_DAYS.num_days());
         return Err(QueryError::parameter("from", detail));
     }
-    if !is_identifier(&tenant_id) || caller.tenant_id.is_some_and(|bound| bound != tenant_id) {
+    if !is_identifier(&tenant_id)
+        || caller
+            .tenant_id
+            .as_ref()
+            .is_some_and(|bound| *bound != tenant_id)
+    {
         return Err(QueryError::NoTenant);
     }
     let bounds = bounds(Window::Day, timezone, from, to)
         .map_err(|_| QueryError::parameter("from", "is too long ago"))?;
-    let mut conn = state.store.pool().acquire().await?;
+    let mut conn = state.read_as(&caller).await?;
     let filter = TenantFilter {
         tenant_id: Some(tenant_id.clone()),
         search: None,

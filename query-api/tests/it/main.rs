@@ -10,5 +10,6 @@ mod hang_up;
 mod keys;
 mod parameters;
 mod receipts;
+mod row_security;
 mod support;
 mod tenants;

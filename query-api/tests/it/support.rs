@@ -63,6 +63,8 @@ pub(crate) fn used(number: u128, timestamp: &str) -> Used {
 }
 
 pub(crate) struct World {
+    /// Of its database, as a role that may do everything there.
+    pub(crate) url: String,
     pub(crate) store: Store,
     pub(crate) state: QueryState,
     pub(crate) keys: Keys,
@@ -171,6 +173,7 @@ impl World {
         let state = Box::pin(starting).await.unwrap();
         let router = http::finish(query_api::router(state.clone()), &metrics);
         let mut world = Self {
+            url,
             store,
             state,
             keys,
