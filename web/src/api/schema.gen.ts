@@ -1842,7 +1842,8 @@ export interface components {
             quota_id?: string | null;
             /**
              * Format: int64
-             * @description Units left; before taking for a check, after taking for the others. null: no limit.
+             * @description Units left; before taking for a check, after taking for the others. null: no limit; 0: none
+             *     counts this, and what none counts is denied here.
              */
             remaining?: number | null;
             reservation?: components["schemas"]["Reservation"];

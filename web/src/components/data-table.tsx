@@ -26,6 +26,8 @@ export type Column<Row extends object> = ColumnDef<typeof features, Row, any>;
 
 /** Numbers stand right-aligned under their heading. */
 export const NUMERIC = { align: "right" } as const;
+/** Takes what width the other columns leave, and is cut off there. */
+export const FILLING = { width: "rest" } as const;
 
 export interface Sorting {
   id: string;
@@ -142,6 +144,7 @@ export function DataTable<Row extends object>({
                     className={cn(
                       "max-w-80 truncate whitespace-nowrap",
                       cell.column.columnDef.meta === NUMERIC && "text-right tabular-nums",
+                      cell.column.columnDef.meta === FILLING && "w-full min-w-48 max-w-0",
                     )}
                   >
                     <table.FlexRender cell={cell} />

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { UsageEvent } from "@/api/types";
-import { type Column, NUMERIC } from "@/components/data-table";
+import { type Column, FILLING, NUMERIC } from "@/components/data-table";
 import { formatOneLine } from "@/lib/json";
 import { formatExact } from "@/lib/number";
 import { formatInstant } from "@/lib/time";
@@ -62,6 +62,7 @@ export function eventColumns(zone: string): Column<UsageEvent>[] {
     {
       accessorKey: "metadata",
       header: COLUMNS.metadata,
+      meta: FILLING,
       cell: ({ row: { original: event } }) => (
         <span className="font-mono text-muted-foreground text-xs">{preview(event.metadata)}</span>
       ),

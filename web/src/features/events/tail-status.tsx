@@ -7,7 +7,7 @@ import type { Missed as Reason, Tail } from "./tail";
 export function News({ tail, waits, onShow }: { tail: Tail; waits: boolean; onShow: () => void }) {
   return (
     <>
-      <span role="status">
+      <span role="status" className="empty:sr-only">
         {tail.connection === "lost" && <Badge variant="warning">Reconnecting…</Badge>}
       </span>
       {waits && tail.waitingCount > 0 && (
