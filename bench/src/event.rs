@@ -35,6 +35,11 @@ impl Source {
         }
     }
 
+    /// When it began.
+    pub(crate) fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+
     /// A range that has all events in it, as `from` and `to`.
     pub(crate) fn range(&self) -> [String; 2] {
         let day = TimeDelta::days(1);
@@ -65,6 +70,6 @@ pub(crate) fn quantity(n: u64) -> u64 {
     1 + n % QUANTITIES
 }
 
-fn rfc3339(at: DateTime<Utc>) -> String {
+pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

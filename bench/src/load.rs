@@ -104,6 +104,36 @@ impl Client {
         request.header(AUTHORIZATION, &self.authorization)
     }
 
+    /// Sends `events` events until a 202 comes; returns how many times that was in vain.
+    pub(crate) async fn send(&self, body: &[u8], events: u64) -> Result<u64> {
+        let since = Instant::now();
+        let mut retries = 0;
+        loop {
+            let in_vain = match self.post_events(body.to_vec()).send().await {
+                Ok(answer) if answer.status() == StatusCode::ACCEPTED => {
+                    let accepted: Accepted = answer.json().await.context("an unreadable 202")?;
+                    ensure!(
+                        accepted.accepted == events && accepted.duplicates == 0,
+                        "not all was accepted: {accepted:?}"
+                    );
+                    return Ok(retries);
+                }
+                Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                    format!("503: {}", answer.text().await.unwrap_or_default())
+                }
+                Ok(answer) => {
+                    let status = answer.status();
+                    bail!("refused, {status}: {}", answer.text().await?);
+                }
+                // Whether it arrived is unknown; the same ids make that harmless.
+                Err(error) => format!("{error:?}"),
+            };
+            retries += 1;
+            ensure!(since.elapsed() < PATIENCE, "never accepted: {in_vain}");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
     fn post_events(&self, body: Vec<u8>) -> RequestBuilder {
         self.http
             .post(format!("{}/v1/meter/events", self.url))
@@ -193,7 +223,7 @@ impl Connection {
             } else {
                 Instant::now()
             };
-            load.retries += self.send(body).await?;
+            load.retries += self.client.send(&body, self.phase.batch).await?;
             load.last_ack = Instant::now();
             load.latencies.push(load.last_ack - due);
             load.events += self.phase.batch;
@@ -211,35 +241,5 @@ impl Connection {
             serde_json::to_vec(&events)
         };
         body.context("an event is not JSON")
-    }
-
-    /// Sends until a 202 comes; returns how many times that was in vain.
-    async fn send(&self, body: Vec<u8>) -> Result<u64> {
-        let since = Instant::now();
-        let mut retries = 0;
-        loop {
-            let in_vain = match self.client.post_events(body.clone()).send().await {
-                Ok(answer) if answer.status() == StatusCode::ACCEPTED => {
-                    let accepted: Accepted = answer.json().await.context("an unreadable 202")?;
-                    ensure!(
-                        accepted.accepted == self.phase.batch && accepted.duplicates == 0,
-                        "not all was accepted: {accepted:?}"
-                    );
-                    return Ok(retries);
-                }
-                Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                    format!("503: {}", answer.text().await.unwrap_or_default())
-                }
-                Ok(answer) => {
-                    let status = answer.status();
-                    bail!("refused, {status}: {}", answer.text().await?);
-                }
-                // Whether it arrived is unknown; the same ids make that harmless.
-                Err(error) => format!("{error:?}"),
-            };
-            retries += 1;
-            ensure!(since.elapsed() < PATIENCE, "never accepted: {in_vain}");
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
     }
 }

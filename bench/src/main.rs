@@ -5,6 +5,7 @@ mod check;
 mod cpu;
 mod event;
 mod load;
+mod query;
 mod quota;
 mod report;
 mod system;
@@ -19,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::event::Source;
 use crate::load::{Client, Phase};
+use crate::query::Answered;
 use crate::quota::Asked;
 use crate::report::Measured;
 use crate::system::Meterd;
@@ -54,6 +56,10 @@ struct Args {
     /// consumes
     #[arg(long)]
     quotas: bool,
+
+    /// Also send so many million events of the last 30 days and measure queries over them
+    #[arg(long, value_name = "MILLIONS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    queries: Option<u32>,
 
     /// Also send as fast as the answers come, 10 s single and 10 s in batches
     #[arg(long)]
@@ -92,6 +98,11 @@ impl Args {
         })
     }
 
+    /// Events that queries are measured over.
+    fn events(&self) -> Option<u64> {
+        self.queries.map(|millions| u64::from(millions) * 1_000_000)
+    }
+
     fn meterd(&self) -> Result<PathBuf> {
         match &self.meterd {
             Some(path) => Ok(path.clone()),
@@ -119,15 +130,17 @@ async fn run(args: Args) -> Result<ExitCode> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    let phases = args.phases();
-    let decisions = args.decisions();
     let meterd = Meterd::start(&args.meterd()?).await?;
     let measured = tokio::select! {
-        measured = Box::pin(measure(&meterd, &phases, decisions.as_ref())) => measured,
+        measured = Box::pin(measure(&meterd, &args)) => measured,
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = terminate.recv() => Err(anyhow::anyhow!("asked to stop")),
     };
-    let (measured, asked) = match measured {
+    let Found {
+        measured,
+        asked,
+        answered,
+    } = match measured {
         Ok(measured) => {
             meterd.stop().await?;
             measured
@@ -142,6 +155,9 @@ async fn run(args: Args) -> Result<ExitCode> {
     if !asked.is_empty() {
         print!("\n{}", quota::table(&asked));
     }
+    if let Some(events) = args.events() {
+        print!("\n{}", query::table(events, &answered));
+    }
     let failures: Vec<String> = measured.iter().flat_map(Measured::failures).collect();
     for failure in &failures {
         println!("FAILED  {failure}");
@@ -153,32 +169,39 @@ async fn run(args: Args) -> Result<ExitCode> {
     })
 }
 
-async fn measure(
-    meterd: &Meterd,
-    phases: &[Phase],
-    decisions: Option<&Phase>,
-) -> Result<(Vec<Measured>, Vec<Asked>)> {
+/// All that was measured.
+#[derive(Default)]
+struct Found {
+    measured: Vec<Measured>,
+    asked: Vec<Asked>,
+    answered: Vec<Answered>,
+}
+
+async fn measure(meterd: &Meterd, args: &Args) -> Result<Found> {
     let client = Client::new(meterd)?;
     let source = Source::start();
     let mut sent = 0;
-    let (mut all, mut asked) = (Vec::new(), Vec::new());
-    for phase in phases {
-        let one = Box::pin(measure_one(meterd, &client, &source, phase, sent)).await?;
+    let mut found = Found::default();
+    for phase in args.phases() {
+        let one = Box::pin(measure_one(meterd, &client, &source, &phase, sent)).await?;
         sent += one.load.events;
-        all.push(one);
+        found.measured.push(one);
     }
-    if let Some(phase) = decisions {
+    if let Some(phase) = args.decisions() {
         quota::limit_all(&client).await?;
         for mode in ["check", "consume"] {
-            let events = Box::pin(measure_one(meterd, &client, &source, phase, sent));
+            let events = Box::pin(measure_one(meterd, &client, &source, &phase, sent));
             let questions = quota::ask(client.clone(), mode, phase.length);
             let (one, answers) = tokio::try_join!(events, questions)?;
             sent += one.load.events;
-            all.push(one);
-            asked.push(answers);
+            found.measured.push(one);
+            found.asked.push(answers);
         }
     }
-    Ok((all, asked))
+    if let Some(events) = args.events() {
+        found.answered = query::run(&client, events, source.started_at()).await?;
+    }
+    Ok(found)
 }
 
 /// Sends a phase's events, the first of which is number `sent`, and checks what they add up to.
