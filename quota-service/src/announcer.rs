@@ -1,4 +1,5 @@
-//! Tells whoever listens at the broker of alerts: at least once each, in the order they were raised.
+//! Tells whoever listens at the broker of alerts: at least once each. Order is not kept where several
+//! services share the work.
 
 use std::error::Error;
 use std::time::Duration;
